@@ -1,0 +1,7 @@
+"""`python -m cnntrain` is `cnntrain`."""
+
+import sys
+
+from cnntrain.cli import main
+
+sys.exit(main())

@@ -1,0 +1,160 @@
+"""From config and data to the objects of a run: network, arithmetic, pipelines, loaders, step."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from cnntrain.commands.data_sets import DataSets, choose_epochs, find_data, image_size_of
+from cnntrain.commands.kept import Kept, absolute_data
+from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.data.folder import ImageSet
+from cnntrain.data.loaders import Loader
+from cnntrain.data.pipeline import Pipeline, build_pipeline
+from cnntrain.engine.optimizer import build_optimizer
+from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
+from cnntrain.engine.step import TrainStep
+from cnntrain.model.factory import build_model
+from cnntrain.model.network import Network
+from cnntrain.randomness import INIT, key
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A trained network on its device, with the preprocessing of its images."""
+
+    model: Network
+    arithmetic: Arithmetic
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a training run is made of.
+
+    Args:
+        config: with all that building decides filled in (epochs, batch_size).
+    """
+
+    config: TrainConfig
+    data: DataSets
+    arithmetic: Arithmetic
+    train: Loader
+    val: Loader
+    model: Network
+    step: TrainStep
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.data.train.classes)
+
+    def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Decode what is kept in memory; the training images' statistics serve for validation too.
+
+        Raises:
+            DataError: naming the images that cannot be read.
+        """
+        self.train.prepare(progress)
+        if self.val.pipeline.needs_statistics:
+            self.val.pipeline = self.val.pipeline.with_statistics(self.train.measure())
+        self.val.prepare(progress)
+
+    def close(self) -> None:
+        self.train.close()
+        self.val.close()
+
+    def kept(self) -> Kept:
+        """What evaluation will need."""
+        config = self.config
+        return Kept(
+            model=asdict(config.model),
+            data=absolute_data(config),
+            preprocessing=self.val.pipeline.describe(),
+            classes=list(self.data.train.classes),
+            channels=self.data.channels,
+            image_size=list(image_size_of(config.data)),
+            seed=config.seed,
+            batch_size=config.batch_size,
+            precision=self.arithmetic.precision,
+            channels_last=self.arithmetic.channels_last,
+        )
+
+
+def build(config: TrainConfig) -> Parts:
+    """Everything a run needs; the weights depend on the seed alone.
+
+    Raises:
+        UserError: the data, the shapes or the device do not fit the config.
+    """
+    trainer = config.trainer
+    set_threads(trainer.threads)
+    arithmetic = resolve_arithmetic(
+        trainer.device, trainer.precision, channels_last=trainer.channels_last, deterministic=trainer.deterministic
+    )
+    data = find_data(config)
+    pipelines = [
+        build_pipeline(steps, image_size=image_size_of(config.data), channels=data.channels, statistics=None, place=place)
+        for place, steps in (("transforms.train", config.transforms.train), ("transforms.eval", config.transforms.eval))
+    ]
+    config = replace(config, batch_size=min(config.batch_size, len(data.train)))
+    train = training_loader(data.train, pipelines[0], config, arithmetic, shuffle=True)
+    val = training_loader(data.val, pipelines[1], config, arithmetic, shuffle=False)
+    config = replace(config, epochs=choose_epochs(config.epochs, steps_per_epoch=len(train)))
+    torch.manual_seed(key(config.seed, INIT) >> 1)  # torch takes 63 bits
+    model = build_model(config.model, in_channels=data.channels, num_classes=len(data.train.classes), image_size=image_size_of(config.data))
+    arithmetic.place(model)
+    step = TrainStep(
+        model,
+        build_optimizer(config.optimizer, model),
+        nn.CrossEntropyLoss(label_smoothing=trainer.label_smoothing),
+        arithmetic,
+        seed=config.seed,
+        clip_norm=trainer.clip_norm,
+        accumulation_steps=trainer.accumulation_steps,
+    )
+    return Parts(config, data, arithmetic, train, val, model, step)
+
+
+def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, arithmetic: Arithmetic, *, shuffle: bool) -> Loader:
+    return Loader(
+        images,
+        pipeline,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        shuffle=shuffle,
+        num_workers=config.data.num_workers,
+        cache=config.data.cache,
+        cache_budget_mib=config.data.cache_budget_mib,
+        pin_memory=arithmetic.device.type == "cuda",
+    )
+
+
+def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebuilt:
+    """The trained network, from a checkpoint's plain data and tensors alone.
+
+    Raises:
+        ConfigError: the device or precision is not to be had here, or a component is not known here.
+    """
+    trainer = config.trainer
+    set_threads(trainer.threads)
+    arithmetic = resolve_arithmetic(trainer.device, trainer.precision or kept.precision, channels_last=kept.channels_last)
+    height, width = kept.image_size
+    model = build_model(kept.model_config, in_channels=kept.channels, num_classes=len(kept.classes), image_size=(height, width))
+    model.load_state_dict(weights)
+    arithmetic.place(model)
+    return Rebuilt(model, arithmetic, Pipeline.from_description(kept.preprocessing))
+
+
+def evaluation_loader(images: ImageSet, pipeline: Pipeline, kept: Kept, config: EvalConfig) -> Loader:
+    data = kept.data_config
+    return Loader(
+        images,
+        pipeline,
+        batch_size=config.batch_size or kept.batch_size,
+        seed=kept.seed,
+        shuffle=False,
+        num_workers=data.num_workers if config.data.num_workers is None else config.data.num_workers,
+        cache=data.cache,
+        cache_budget_mib=data.cache_budget_mib,
+    )

@@ -1,0 +1,97 @@
+"""Which images a run trains and validates on, and what that says about the network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cnntrain.config.schema import DataConfig, TrainConfig
+from cnntrain.data.folder import ImageSet, scan_train_val
+from cnntrain.errors import ConfigError
+
+# A bare run on an unknown folder takes at least this many optimizer steps, within these epochs.
+STEPS_WANTED, FEWEST_EPOCHS, MOST_EPOCHS = 2500, 20, 200
+DIGITS_CLASSES, DIGITS_CHANNELS = 10, 1
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """The images of a run.
+
+    Args:
+        channels: 1 or 3, of every image after decoding.
+        notes: what the user should hear about the folders.
+    """
+
+    train: ImageSet
+    val: ImageSet
+    channels: int
+    notes: tuple[str, ...]
+
+
+_found: dict[str, DataSets] = {}
+
+
+def find_data(config: TrainConfig) -> DataSets:
+    """Scan the folders; every run of a sweep that names the same ones shares the scan.
+
+    Raises:
+        DataError: the folders cannot be used.
+        ConfigError: num_classes contradicts the data.
+    """
+    from cnntrain.data.decode import resolve_channels
+
+    known_by = f"{config.data} {config.seed}"
+    if known_by not in _found:
+        train, val, notes = scan_train_val(config.data, seed=config.seed)
+        _found[known_by] = DataSets(train, val, resolve_channels(train, config.data.channels), tuple(notes))
+    found = _found[known_by]
+    check_num_classes(config.num_classes, len(found.train.classes))
+    return found
+
+
+def check_num_classes(given: int | None, of_data: int) -> None:
+    if given is not None and given != of_data:
+        raise ConfigError(f"num_classes={given}, but the data has {of_data} classes; leave num_classes out, it comes from the data")
+
+
+def input_of(config: TrainConfig) -> tuple[int, int]:
+    """(channels, number of classes) of the data, without unpacking the shipped digits."""
+    if config.data.name == "digits":
+        check_num_classes(config.num_classes, DIGITS_CLASSES)
+        return config.data.channels or DIGITS_CHANNELS, DIGITS_CLASSES
+    found = find_data(config)
+    return found.channels, len(found.train.classes)
+
+
+def image_size_of(data: DataConfig) -> tuple[int, int]:
+    """(height, width) in pixels."""
+    size = data.image_size
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def choose_epochs(epochs: int | None, *, steps_per_epoch: int) -> int:
+    """The given epochs, or enough for STEPS_WANTED optimizer steps."""
+    if epochs is not None:
+        return epochs
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, ceil(STEPS_WANTED / steps_per_epoch)))
+
+
+@contextmanager
+def digits_at_hand(config: TrainConfig) -> Iterator[tuple[TrainConfig, str | None]]:
+    """The config with the shipped digits unpacked where it says, or in a temporary folder for a dry run; and what was done."""
+    if config.data.name != "digits":
+        yield config, None
+        return
+    from cnntrain.data.digits import unpack_digits
+
+    root = Path(config.data.root)
+    if config.dry_run and not (root / config.data.train_split).is_dir():
+        with TemporaryDirectory() as folder:
+            unpack_digits(Path(folder) / "digits")
+            yield replace(config, data=replace(config.data, root=str(Path(folder) / "digits"))), None
+        return
+    done = unpack_digits(root)
+    yield config, f"the digits were unpacked to {root}/: an ordinary train/val folder to look at and to copy" if done else None

@@ -1,0 +1,146 @@
+"""`cnntrain eval`: a checkpoint alone rebuilds the network and its preprocessing; a folder is measured with it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnntrain.commands.kept import Kept, read_kept
+from cnntrain.config.command import Command, Job
+from cnntrain.config.schema import EvalConfig
+from cnntrain.data.folder import ImageSet, scan_for_eval, scan_train_val
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cnntrain.commands.building import Rebuilt
+    from cnntrain.engine.evaluator import Batch
+    from cnntrain.metrics.classification import ClassificationTotals
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Nothing: a checkpoint is read once, by the job, which makes no folder before all is known."""
+
+
+def run(job: Job) -> float:
+    """Measure, print, write eval-SPLIT.json, .csv and -confusion.png; returns top1."""
+    from cnntrain.commands.building import evaluation_loader, rebuild
+    from cnntrain.engine.signals import Signals
+    from cnntrain.report.console import say
+    from cnntrain.report.tables import evaluation_table, per_class_table, show
+    from cnntrain.runs.checkpoint import load, resolve
+
+    config = job.config
+    assert isinstance(config, EvalConfig)
+    checkpoint = load(resolve(Path(config.checkpoint)))
+    kept = read_kept(checkpoint.config, checkpoint.folder)
+    images, notes = find_images(config, kept)
+    for note in notes:
+        say(note)
+    network = rebuild(kept, checkpoint.model, config)
+    loader = evaluation_loader(images, network.pipeline, kept, config)
+    with Signals() as signals:
+        loader.prepare(lambda done, total: signals.check())  # noqa: ARG005
+        totals, predictions = measure(network, signals.polled(loader.batches(0)), images)
+    loader.close()
+    result = summary(totals, images, checkpoint.folder)
+    show(f"{checkpoint.folder} on {images.directory}", evaluation_table(result), per_class_table(result["per_class"]))
+    written = write_results(results_folder(config, checkpoint.folder), config.split, result, prediction_rows(predictions, images))
+    show("written: " + ", ".join(str(path) for path in written))
+    return float(result["top1"])
+
+
+def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[str]]:
+    """The folder that was asked for; without one, the split of the training run, found again as training found it."""
+    trained_on = kept.data_config
+    if config.data.val_dir is not None:
+        return scan_for_eval(Path(config.data.val_dir), split=config.split, classes=kept.classes)
+    if config.data.root is None and config.split in (trained_on.train_split, trained_on.val_split):
+        train, val, notes = scan_train_val(trained_on, seed=kept.seed)
+        return (train if config.split == trained_on.train_split else val), notes
+    root = trained_on.root if config.data.root is None else config.data.root
+    return scan_for_eval(Path(root) / config.split, split=config.split, classes=kept.classes)
+
+
+def measure(
+    network: "Rebuilt", batches: "Iterable[Batch]", images: ImageSet
+) -> tuple["ClassificationTotals", list[tuple[int, int, float]]]:
+    """Totals, and (index, predicted class, its probability) of every image."""
+    from cnntrain.engine.evaluator import evaluate
+
+    predictions: list[tuple[int, int, float]] = []
+
+    def keep(logits: "Tensor", labels: "Tensor", indices: "Tensor") -> None:  # noqa: ARG001
+        best = logits.softmax(1).max(1)
+        predictions.extend(zip(indices.tolist(), best.indices.tolist(), best.values.tolist(), strict=True))
+
+    totals = evaluate(network.model, batches, network.arithmetic, num_classes=len(images.classes), on_batch=keep)
+    return totals, sorted(predictions)
+
+
+def summary(totals: "ClassificationTotals", images: ImageSet, checkpoint: Path) -> dict[str, Any]:
+    """What eval-SPLIT.json holds; nothing in it depends on when or how fast it was measured."""
+    return {
+        "split": images.split,
+        "directory": str(images.directory),
+        "checkpoint": checkpoint.name,
+        "classes": list(images.classes),
+        **totals.result(images.classes),
+    }
+
+
+def prediction_rows(predictions: Sequence[tuple[int, int, float]], images: ImageSet) -> list[list[str]]:
+    """One row a file: file, true class, predicted class, its probability, whether it is right."""
+    return [
+        [
+            images.files[index],
+            images.classes[images.labels[index]],
+            images.classes[predicted],
+            f"{probability:.6f}",
+            str(predicted == images.labels[index]).lower(),
+        ]
+        for index, predicted, probability in predictions
+    ]
+
+
+def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
+    """out=DIR, else the run folder of the checkpoint (RUN/checkpoints/step_*)."""
+    return Path(config.out) if config.out is not None else checkpoint.parent.parent
+
+
+def write_results(folder: Path, split: str, result: dict[str, Any], rows: list[list[str]]) -> list[Path]:
+    """eval-SPLIT.json, .csv and -confusion.png; eval-SPLIT-2.* where other results of that name lie there already."""
+    from cnntrain.report.plots import confusion_png
+
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["file", "true", "predicted", "probability", "correct"])
+    writer.writerows(rows)
+    texts = {".json": json.dumps(result, indent=1) + "\n", ".csv": table.getvalue()}
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = free_stem(folder, f"eval-{split}", texts)
+    for ending, text in texts.items():
+        (folder / f"{stem}{ending}").write_text(text, encoding="utf-8")
+    written = [folder / f"{stem}{ending}" for ending in texts]
+    if result["confusion"] is not None:  # None where the classes are too many for a table
+        written.append(folder / f"{stem}-confusion.png")
+        confusion_png(written[-1], result["confusion"], result["classes"])
+    return written
+
+
+def free_stem(folder: Path, stem: str, texts: dict[str, str]) -> str:
+    """The first of STEM, STEM-2, STEM-3 ... whose files are absent or the same."""
+    number, candidate = 1, stem
+    while any(differs(folder / f"{candidate}{ending}", text) for ending, text in texts.items()):
+        number += 1
+        candidate = f"{stem}-{number}"
+    return candidate
+
+
+def differs(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() != text.encode("utf-8")
+
+
+COMMAND = Command(name="eval", config_name="eval", schema=EvalConfig, check=check, job=run, claim=None, finish=None, makes_folder=False)

@@ -1,0 +1,64 @@
+"""What a checkpoint keeps beside weights: enough to rebuild the network and its preprocessing, all plain data."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cnntrain.config.schema import DataConfig, ModelConfig, TrainConfig
+from cnntrain.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The part of a checkpoint's config.json that evaluation reads.
+
+    Args:
+        model: ModelConfig as plain data.
+        data: DataConfig of the training run, its folders absolute.
+        preprocessing: the evaluation pipeline, with every number in it.
+        precision: what trainer.precision came to.
+    """
+
+    model: dict[str, Any]
+    data: dict[str, Any]
+    preprocessing: dict[str, Any]
+    classes: list[str]
+    channels: int
+    image_size: list[int]
+    seed: int
+    batch_size: int
+    precision: str
+    channels_last: bool
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def model_config(self) -> ModelConfig:
+        return ModelConfig(**self.model)
+
+    @property
+    def data_config(self) -> DataConfig:
+        return DataConfig(**self.data)
+
+
+def read_kept(config: dict[str, Any], folder: Path) -> Kept:
+    """
+    Raises:
+        CheckpointError: another version of cnntrain wrote it.
+    """
+    try:
+        kept = Kept(**config["kept"])
+        kept.model_config, kept.data_config  # noqa: B018 (their keys are checked by making them)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}: its config.json was written by another version of cnntrain ({error})") from error
+    return kept
+
+
+def absolute_data(config: TrainConfig) -> dict[str, Any]:
+    """The data section with absolute folders, so that evaluation works from anywhere."""
+    data = asdict(config.data)
+    for key in ("root", "train_dir", "val_dir"):
+        if data[key] is not None:
+            data[key] = str(Path(data[key]).expanduser().absolute())
+    return data

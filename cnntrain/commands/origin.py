@@ -1,0 +1,43 @@
+"""run.json: where a run came from, so that it can be repeated from its folder alone."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cnntrain.commands.data_sets import DataSets
+from cnntrain.config.command import Job
+from cnntrain.data.folder import ImageSet
+from cnntrain.runs.folder import environment
+from cnntrain.runs.summary import read_run
+
+
+def run_record(job: Job, run: Path, data: DataSets, *, device: str) -> dict[str, Any]:
+    """Command line, versions, data; a resumed run keeps the records of its earlier starts."""
+    start = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "argv": list(job.argv),
+        "overrides": list(job.overrides),
+        "device": device,
+        **environment(),
+    }
+    before = (read_run(run) or {}).get("starts", [])
+    return {**start, "choices": dict(job.choices), "data": data_record(data), "starts": [*before, start]}
+
+
+def data_record(data: DataSets) -> dict[str, Any]:
+    splits = {"train": data.train, "val": data.val}
+    return {
+        "classes": len(data.train.classes),
+        "channels": data.channels,
+        **{name: {"directory": str(images.directory), "count": len(images), "digest": digest(images)} for name, images in splits.items()},
+    }
+
+
+def digest(images: ImageSet) -> str:
+    """sha256 over names, labels and sizes in bytes: changes when a file is added, removed, renamed or rewritten to another size."""
+    total = hashlib.sha256()
+    for index, (file, label) in enumerate(zip(images.files, images.labels, strict=True)):
+        size = images.path(index).stat().st_size
+        total.update(f"{images.classes[label]}\0{file}\0{size}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()

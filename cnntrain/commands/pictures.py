@@ -1,0 +1,51 @@
+"""What TensorBoard shows beside curves: the net, the settings, samples, mistakes, the confusion matrix."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from cnntrain.commands.building import Parts
+from cnntrain.commands.validation import Validation
+from cnntrain.data.loaders import Loader
+from cnntrain.engine.events import Event, RunEnded, RunStarted
+from cnntrain.report.plots import as_pictures
+from cnntrain.report.tensorboard import TensorBoardListener
+
+NUM_SAMPLES = 32
+
+
+class Pictures:
+    """A listener: samples at the start, mistakes and confusion of the best epoch so far at the end."""
+
+    def __init__(self, board: TensorBoardListener, parts: Parts, validation: Validation, net: str):
+        self.board, self.parts, self.validation, self.net = board, parts, validation, net
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.board.text("network", self.net, event.step)
+            self.board.hparams(flat(asdict(self.parts.config)))
+            self.board.pictures("train/samples", as_pictures(first_batch(self.parts.train, event.epoch)[:NUM_SAMPLES]), event.step)
+        elif isinstance(event, RunEnded) and self.validation.totals.count:
+            self.mistakes(event.step)
+
+    def mistakes(self, step: int) -> None:
+        classes = self.parts.data.train.classes
+        self.board.confusion(self.validation.totals.confusion(), classes, step)
+        if self.validation.wrong:
+            labels = self.parts.data.val.labels
+            rows = [(classes[labels[index]], classes[predicted], probability) for index, predicted, probability in self.validation.wrong]
+            self.board.misclassified(as_pictures(torch.stack(self.validation.wrong_images)), rows, step)
+
+
+def first_batch(loader: Loader, epoch: int) -> torch.Tensor:
+    """The images of an epoch's first batch, (B, C, H, W) float32, as the network gets them."""
+    return next(iter(loader.batches(epoch)))[0]
+
+
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"optimizer": {"lr": 0.1}} -> {"optimizer.lr": 0.1}."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found

@@ -1,0 +1,82 @@
+"""`cnntrain train`: check everything, build, train, keep what a run leaves.
+
+Nothing here imports torch before the configuration is known to be good; commands/training.py does the work.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnntrain.commands.data_sets import image_size_of, input_of
+from cnntrain.config.command import Command, Job
+from cnntrain.config.schema import TrainConfig
+from cnntrain.errors import ConfigError, UserError
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """What only data and geometry can tell: folders, classes, shapes, device; of all runs, before a folder is made.
+
+    Raises:
+        UserError: all faults of all runs.
+    """
+    faults: list[str] = []
+    seen: set[str] = set()
+    for job in jobs:
+        config = job.config
+        assert isinstance(config, TrainConfig)
+        by = f"{config.data} {config.model} {config.num_classes} {config.trainer.device} {config.trainer.precision}"
+        if by not in seen:
+            seen.add(by)
+            try:
+                check_one(config)
+            except UserError as error:
+                faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+
+
+def check_one(config: TrainConfig) -> None:
+    channels, num_classes = input_of(config)  # data first: its faults need no torch
+    from cnntrain.engine.precision import resolve_device, resolve_precision
+    from cnntrain.model.factory import check_model
+
+    check_model(config.model, in_channels=channels, num_classes=num_classes, image_size=image_size_of(config.data))
+    resolve_precision(resolve_device(config.trainer.device), config.trainer.precision)
+
+
+def claim(name: str, stamp: str, sweep: bool, given: Path | None) -> Path:
+    """The folder of a new run or sweep, which no other process has."""
+    from cnntrain.runs import folder
+
+    if given is not None:
+        return folder.claim_exact(given)
+    return folder.claim(Path("outputs") / name, stamp, "-sweep" if sweep else "")
+
+
+def run(job: Job) -> float | None:
+    """Train one configuration; returns the objective of its best epoch."""
+    from cnntrain.commands.training import dry_run, train
+
+    assert isinstance(job.config, TrainConfig)
+    if job.config.dry_run:
+        dry_run(job.config)
+        return None
+    return train(job, job.config)
+
+
+def finish(folder: Path, objective: str) -> None:
+    """The table of a sweep."""
+    from cnntrain.report.sweep import write_sweep
+
+    write_sweep(folder, objective)
+
+
+COMMAND = Command(
+    name="train",
+    config_name="train",
+    schema=TrainConfig,
+    check=check,
+    job=run,
+    claim=claim,
+    finish=finish,
+    makes_folder=True,
+)

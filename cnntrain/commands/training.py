@@ -1,0 +1,230 @@
+"""One run, from checked configuration to its last line: build, resume, train, keep, report."""
+
+import shlex
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from cnntrain.commands.building import Parts, build
+from cnntrain.commands.data_sets import digits_at_hand, image_size_of
+from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
+from cnntrain.commands.origin import run_record
+from cnntrain.commands.pictures import Pictures
+from cnntrain.commands.resuming import resume, say_lr, schedule_of, total_steps
+from cnntrain.commands.validation import Validation
+from cnntrain.config.command import Job
+from cnntrain.config.durations import parse_duration
+from cnntrain.config.schema import TrainConfig
+from cnntrain.config.stored import write_config
+from cnntrain.engine.events import Event, Listener
+from cnntrain.engine.signals import Signals
+from cnntrain.engine.state import Objective, Progress
+from cnntrain.engine.trainer import Plan, Trainer
+from cnntrain.errors import CannotGoOn, CnntrainError
+from cnntrain.model.factory import check_model
+from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
+from cnntrain.report.screen import stderr
+from cnntrain.report.tables import net_table, results_table, show
+from cnntrain.report.tensorboard import TensorBoardListener
+from cnntrain.report.text import as_text
+from cnntrain.runs.folder import lock
+from cnntrain.runs.history import History
+from cnntrain.runs.summary import read_summary, write_run
+
+
+def train(job: Job, config: TrainConfig) -> float:
+    """Train one run in its folder; returns the objective of its best epoch.
+
+    Raises:
+        CnntrainError: what ended the run early, with the way to go on.
+    """
+    run = job.folder
+    assert run is not None
+    progress = Progress()
+    summary = SummaryKeeper(run, progress)
+    with ExitStack() as stack:
+        stack.enter_context(lock(run))
+        setup_logging(run)
+        stack.callback(close_logging)
+        config, unpacked = stack.enter_context(digits_at_hand(config))
+        if unpacked:
+            say(unpacked)
+        try:
+            with Signals() as signals:
+                return run_in(run, job, config, progress, summary, signals)
+        except CnntrainError as error:
+            summary.write(error.status, error.faults[0])
+            raise type(error)([*error.faults, *way_on(run, progress)]) from error
+        except torch.OutOfMemoryError as error:
+            summary.write("failed", "out of memory")
+            raise CannotGoOn(out_of_memory(config)) from error
+        except KeyboardInterrupt:
+            summary.write("interrupted", "interrupted at once by a second Ctrl-C")
+            raise
+        except Exception as error:
+            summary.write("failed", f"{type(error).__name__}: {error}")
+            raise
+
+
+def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary: SummaryKeeper, signals: Signals) -> float:
+    parts = build(config)
+    config = parts.config
+    net = introduce(parts)
+    parts.prepare(preparing(signals))
+    trained = resume(run, parts, progress) if config.resume is not None else None
+    with ExitStack() as stack:
+        stack.callback(parts.close)
+        history = History(run / "metrics.jsonl")
+        stack.callback(history.close)
+        if config.resume is not None:
+            history.cut_back(progress.step)
+        board = TensorBoardListener(run, purge_step=progress.step if trained else None)
+        stack.callback(board.close)
+        listeners: list[Listener] = []
+        tell = Fan(listeners)
+        validation = Validation(parts, signals, tell)
+        trainer = make_trainer(parts, trained, progress, validation, tell, signals)
+        over = trainer.ended()
+        if over is not None:
+            say(f"{run} is finished already: {over}; to go on, give it more, such as epochs={2 * progress.epoch}")
+            return float(progress.best[config.objective])
+        write_config(run / "config.yaml", config)
+        write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
+        settings = {"kept": parts.kept().plain(), "config": asdict(config)}
+        listeners += [
+            HistoryKeeper(history),
+            CheckpointKeeper(run, parts.step, progress, settings),
+            summary,
+            board,
+            Pictures(board, parts, validation, net),
+            stack.enter_context(ConsoleListener()),
+        ]
+        trainer.fit()
+    conclude(run)
+    return float(progress.best.get(config.objective, float("nan")))
+
+
+class Fan:
+    """Tells an event to every listener, in order."""
+
+    def __init__(self, listeners: list[Listener]):
+        self.listeners = listeners
+
+    def __call__(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+def make_trainer(
+    parts: Parts, trained: dict[str, object] | None, progress: Progress, validation: Validation, tell: Listener, signals: Signals
+) -> Trainer:
+    config = parts.config
+    trainer, steps_per_epoch = config.trainer, len(parts.train)
+    assert config.epochs is not None
+    schedule = schedule_of(asdict(config), steps_per_epoch=steps_per_epoch)
+    if trained is not None:
+        say_lr(trained, schedule_of(trained, steps_per_epoch=steps_per_epoch), schedule, progress, parts)
+    plan = Plan(
+        num_epochs=config.epochs,
+        total_steps=total_steps(config.epochs, trainer.max_steps, steps_per_epoch),
+        time_budget_seconds=None if trainer.time_budget is None else parse_duration(trainer.time_budget),
+        early_stopping_patience=trainer.early_stopping_patience,
+        log_every_steps=trainer.log_every_steps,
+    )
+    validation.epoch = progress.epoch
+    return Trainer(
+        parts.step,
+        schedule,
+        parts.train,
+        validation,
+        plan=plan,
+        objective=Objective(config.objective),
+        progress=progress,
+        tell=tell,
+        stop=signals.check,
+        num_val_batches=len(parts.val),
+    )
+
+
+def introduce(parts: Parts) -> str:
+    """Say what is about to run: data, device, network; returns the network's table as text."""
+    config, data = parts.config, parts.data
+    for note in data.notes:
+        say(note)
+    height, width = image_size_of(config.data)
+    colour = "gray" if data.channels == 1 else "colour"
+    say(
+        f"data: {len(data.train):,} training and {len(data.val):,} validation images, {parts.num_classes} classes, "
+        f"{colour}, {height}x{width} pixels"
+    )
+    say(f"{config.epochs} epochs of {len(parts.train)} steps of {config.batch_size} images, on {parts.arithmetic}")
+    layers = check_model(config.model, in_channels=data.channels, num_classes=parts.num_classes, image_size=(height, width))
+    table = net_table(layers, config.model.name)
+    show(table, screen=stderr())
+    return as_text(table)
+
+
+def preparing(signals: Signals) -> Callable[[int, int], None]:
+    """Says how far decoding is, at most every ten seconds, and lets a signal end it."""
+    from time import monotonic
+
+    told = monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        signals.check()
+        if monotonic() - told > 10:
+            told = monotonic()
+            say(f"decoding: {done:,} of {total:,} images")
+
+    return progress
+
+
+def conclude(run: Path) -> None:
+    """The results, and a last line with the folder and what to type next."""
+    summary = read_summary(run)
+    assert summary is not None
+    show(results_table(summary))
+    show(f"{run}  |  {command('cnntrain eval', f'checkpoint={run}')}  |  {command('tensorboard', '--logdir', str(run))}")
+
+
+def command(*words: str) -> str:
+    return " ".join([words[0], *map(shlex.quote, words[1:])])
+
+
+def way_on(run: Path, progress: Progress) -> list[str]:
+    """Where a run that ended early can be taken up again."""
+    if progress.epoch == 0:
+        return [f"no epoch was complete; start it again in its folder: {command('cnntrain train', f'resume={run}')}"]
+    last = run / "checkpoints" / "last"
+    return [f"saved after epoch {progress.epoch}: {last}; go on with: {command('cnntrain train', f'resume={run}')}"]
+
+
+def out_of_memory(config: TrainConfig) -> str:
+    half = max(1, config.batch_size // 2)
+    return (
+        f"the device has too little memory for batch_size={config.batch_size}; try batch_size={half}, or the same batch in two "
+        f"parts: trainer.accumulation_steps={2 * config.trainer.accumulation_steps}"
+    )
+
+
+def dry_run(config: TrainConfig) -> None:
+    """Everything up to one training batch and one validation batch; writes nothing."""
+    with ExitStack() as stack:
+        config, _ = stack.enter_context(digits_at_hand(config))
+        parts = build(config)
+        stack.callback(parts.close)
+        introduce(parts)
+        parts.prepare()
+        trained = first_of(parts.train.batches(0))
+        result = parts.step(trained[0], trained[1], step=0, lr=float(config.optimizer["lr"]), want_norm=True)
+        first_of(parts.val.batches(0))
+        loss, norm = float(result.loss), float(result.grad_norm) if result.grad_norm is not None else 0.0
+        show(f"dry run: one batch of {len(trained[0])} images, loss {loss:.4f}, gradient norm {norm:.4g}; nothing was written")
+
+
+def first_of(batches: Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return next(iter(batches))

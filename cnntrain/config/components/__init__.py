@@ -1,0 +1,1 @@
+"""What each shipped component takes: names, types, ranges and meanings, without importing torch."""

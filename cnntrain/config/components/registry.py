@@ -1,0 +1,94 @@
+"""The closed list of component names, and the door for a user's own.
+
+A user's file, named by `--import my_blocks.py`, registers a component:
+
+    @cnntrain.register("block", "wide")
+    class WideBlock(nn.Module):
+        def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, factor: int = 2): ...
+
+How each kind is called, keywords being what the YAML says:
+
+    block(in_channels, out_channels, stride=..., **keywords) -> Module
+    stem(in_channels, **keywords) -> Module
+    head(in_channels, num_classes, input_size, **keywords) -> Module; input_size is (height, width) in pixels
+    transform(**keywords) -> callable on one (C, H, W) tensor
+    optimizer(parameter_groups, **keywords) -> torch.optim.Optimizer
+    schedule(step, total_steps, **keywords) -> share of the peak lr
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cnntrain.config.components.parameters import REQUIRED, Component, Parameter
+
+KINDS = ("block", "stem", "head", "transform", "optimizer", "schedule")
+T = TypeVar("T", bound=Callable[..., Any])
+
+_builders: dict[str, dict[str, Callable[..., Any]]] = {kind: {} for kind in KINDS}
+_components: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
+
+
+def register(kind: str, name: str) -> Callable[[T], T]:
+    """Make a user's class or function known as `type: name` (for a block `block: name`).
+
+    Its keyword-only parameters become its YAML keys; their annotations and defaults are checked.
+
+    Raises:
+        ValueError: the kind is unknown, or the name is taken.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"register({kind!r}, ...): kind is one of {', '.join(KINDS)}")
+
+    def decorate(builder: T) -> T:
+        known = _builders[kind].get(name)
+        if (known is not None and known is not builder) or name in shipped(kind):
+            raise ValueError(f"{kind} {name!r} is already registered; choose another name")
+        _builders[kind][name] = builder
+        _components[kind][name] = Component(first_line(builder), from_signature(builder))
+        return builder
+
+    return decorate
+
+
+def shipped(kind: str) -> dict[str, Component]:
+    """The package's own components of a kind."""
+    from cnntrain.config.components.data import TRANSFORMS
+    from cnntrain.config.components.engine import OPTIMIZERS, SCHEDULES
+    from cnntrain.config.components.model import BLOCKS, HEADS, STEMS
+
+    tables = {
+        "block": BLOCKS,
+        "stem": STEMS,
+        "head": HEADS,
+        "transform": TRANSFORMS,
+        "optimizer": OPTIMIZERS,
+        "schedule": SCHEDULES,
+    }
+    return tables[kind]
+
+
+def components(kind: str) -> dict[str, Component]:
+    """Shipped and registered components of a kind, by name."""
+    return {**shipped(kind), **_components[kind]}
+
+
+def user_builder(kind: str, name: str) -> Callable[..., Any] | None:
+    """The registered builder, or None for a shipped (or unknown) name."""
+    return _builders[kind].get(name)
+
+
+def from_signature(builder: Callable[..., Any]) -> dict[str, Parameter]:
+    """The keyword-only parameters of a builder as data; types that the table has no word for are `any`."""
+    words = {int: "int", float: "float", bool: "bool", str: "str"}
+    found = {}
+    for parameter in inspect.signature(builder, eval_str=True).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            default = REQUIRED if parameter.default is parameter.empty else parameter.default
+            found[parameter.name] = Parameter(words.get(parameter.annotation, "any"), default, "", optional=default is None)
+    return found
+
+
+def first_line(builder: Callable[..., Any]) -> str:
+    doc = inspect.getdoc(builder) or ""
+    return doc.partition("\n")[0]

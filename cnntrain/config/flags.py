@@ -1,0 +1,96 @@
+"""The command line after the command: our flags, Hydra's flags and key=value words, in any order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cnntrain.errors import ConfigError, did_you_mean
+
+OURS = {"--config-dir": "config_dirs", "-cd": "config_dirs", "--import": "imports"}
+NEED = {"--config-dir": "DIR", "-cd": "DIR", "--import": "FILE.py", "--cfg": "job, hydra or all", "--package": "KEY"}
+SHORT = {"-c": "--cfg", "-p": "--package", "-m": "--multirun", "-i": "--info", "-sc": "--shell-completion", "-h": "--help"}
+PLAIN = ("--multirun", "--resolve", "--hydra-help", "--shell-completion", "--help")
+CFG = ("job", "hydra", "all")
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+REFUSED = {
+    "--config-path": "it would hide cnntrain's own configs; put yours beside them with --config-dir DIR",
+    "--config-name": "a command has one; choose what it holds with key=value, or write a recipe",
+    "--experimental-rerun": "it runs code from a file; repeat a run with the overrides in its run.json",
+}
+REFUSED |= {"-cp": REFUSED["--config-path"], "-cn": REFUSED["--config-name"]}
+
+
+@dataclass
+class Flags:
+    """What was typed, sorted.
+
+    Args:
+        hydra: flags (and their values) that Hydra answers.
+        plain: the switches that are on, in their long form.
+        cfg, package: values of --cfg and --package.
+        config_dirs, imports: values of --config-dir and --import, in order.
+        words: everything that is no flag.
+    """
+
+    hydra: list[str] = field(default_factory=list)
+    plain: set[str] = field(default_factory=set)
+    cfg: str | None = None
+    package: str | None = None
+    config_dirs: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+
+    @property
+    def multirun(self) -> bool:
+        return "--multirun" in self.plain
+
+    @property
+    def only_shows(self) -> bool:
+        """Hydra prints something and nothing runs."""
+        return self.cfg is not None or "--info" in self.plain or bool({"--hydra-help", "--shell-completion"} & self.plain)
+
+
+def parse_flags(argv: Sequence[str]) -> Flags:
+    """
+    Raises:
+        ConfigError: all flags that are unknown, refused or without their value.
+    """
+    flags, faults, queue = Flags(), [], list(argv)
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("-") or word == "-":
+            flags.words.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        name = name if name in OURS else SHORT.get(name, name)
+        if name in REFUSED:
+            faults.append(f"{name} is not supported: {REFUSED[name]}")
+        elif name in NEED:
+            if not equals:
+                value = queue.pop(0) if queue and not queue[0].startswith("-") else ""
+            faults += take_value(flags, name, value)
+        elif name == "--info":
+            flags.plain.add(name)
+            flags.hydra += [name, value or (queue.pop(0) if queue and queue[0] in INFO else "all")]
+        elif name in PLAIN and not equals:
+            flags.plain.add(name)
+            if name not in ("--help", "--multirun"):
+                flags.hydra.append(name)
+        else:
+            faults.append(f"no flag {name}; {did_you_mean(name, [*PLAIN, '--info', *NEED])}")
+    if flags.multirun and flags.only_shows:
+        faults.append("-m does not go with --cfg, --info and the like: they show one configuration; leave out -m")
+    if faults:
+        raise ConfigError(faults)
+    return flags
+
+
+def take_value(flags: Flags, name: str, value: str) -> list[str]:
+    """Stores a flag's value; faults if it has none that it can take."""
+    if not value or (name == "--cfg" and value not in CFG):
+        return [f"{name} {value}".rstrip() + f": it needs {NEED[name]}"]
+    if name in OURS:
+        getattr(flags, OURS[name]).append(value)
+        return []
+    setattr(flags, name.removeprefix("--"), value)
+    flags.hydra += [name, value]
+    return []

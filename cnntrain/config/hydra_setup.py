@@ -1,0 +1,73 @@
+"""Hydra made ready for one command: versions, search path, resolvers, environment; all put back afterwards."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import hydra
+import omegaconf
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+from cnntrain.config.command import Command
+from cnntrain.config.device import by_device
+
+STAMP = "CNNTRAIN_STAMP"
+
+
+def version_of(module: Any) -> tuple[int, int]:
+    major, minor = module.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+# 1.3 asks for version_base, 1.4 deprecates it
+VERSION_BASE: dict[str, Any] = {"version_base": "1.3"} if version_of(hydra) < (1, 4) else {}
+
+
+class UserConfigs(SearchPathPlugin):
+    """The user's folders stand before the packaged conf, so that a file of the same name wins."""
+
+    dirs: ClassVar[list[Path]] = []
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in reversed(self.dirs):
+            search_path.prepend("user", f"file://{folder}", anchor="main")
+
+
+def add_resolvers() -> None:
+    # OmegaConf 2.4 turned the old name register_resolver into the new call, and warns about register_new_resolver
+    register = OmegaConf.register_resolver if version_of(omegaconf) >= (2, 4) else OmegaConf.register_new_resolver
+    register("by_device", by_device, replace=True)
+
+
+@contextmanager
+def ready(command: Command, dirs: Sequence[Path]) -> Iterator[None]:
+    """Everything that Hydra needs to know about a command, and the process as it was at the end."""
+    ConfigStore.instance().store(name=f"{command.config_name}_schema", node=command.schema)
+    Plugins.instance().register(UserConfigs)
+    UserConfigs.dirs = list(dirs)
+    argv = sys.argv
+    # Hydra would print errors its own way and exit; with this they come to us
+    wanted = {"HYDRA_FULL_ERROR": "1", STAMP: os.environ.get(STAMP) or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        UserConfigs.dirs = []
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+add_resolvers()  # on import: a launcher's worker process meets it by unpickling the task

@@ -1,0 +1,132 @@
+"""Rules between settings, each a small function of the typed configuration; a setting without effect is a fault."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cnntrain.config.components.parameters import show
+from cnntrain.config.device import has_accelerator
+from cnntrain.config.durations import parse_duration
+from cnntrain.config.schema import EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
+from cnntrain.errors import ConfigError
+
+DATA_SETS = ("digits", "folder")
+DIGITS_ROOT = ("data", "digits")
+PLAIN_NAME = re.compile(r"\w[\w.-]*")
+
+
+def train_rules(config: TrainConfig) -> list[str]:
+    """All faults between the settings of a training run."""
+    return [fault for rule in TRAIN_RULES for fault in rule(config)]
+
+
+def eval_rules(config: EvalConfig) -> list[str]:
+    """All faults between the settings of an evaluation."""
+    faults = half_precision(config.trainer)
+    if config.data.root is not None and config.data.val_dir is not None:
+        faults.append("data.root has no effect beside data.val_dir; give one of them")
+    return faults
+
+
+def name_is_a_folder_name(config: TrainConfig) -> list[str]:
+    if PLAIN_NAME.fullmatch(config.name):
+        return []
+    return [f"name={config.name} must be a plain folder name of letters, digits, _ . and -, such as name=first_try"]
+
+
+def data_is_what_it_says(config: TrainConfig) -> list[str]:
+    """The digits lie where they are unpacked; a folder of one's own needs data=folder."""
+    data = config.data
+    if data.name not in DATA_SETS:
+        return [f"data.name={data.name} is not one of {', '.join(DATA_SETS)}; a data set of your own is a folder"]
+    if data.name != "digits":
+        return []
+    given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
+    if Path(data.root).parts[-2:] != DIGITS_ROOT:
+        given.insert(0, "root")
+    return [f"data.{key} is set, but data=digits is the set shipped with cnntrain; add data=folder" for key in given]
+
+
+def splits_differ(config: TrainConfig) -> list[str]:
+    data = config.data
+    if data.train_split == data.val_split and data.val_dir is None and data.train_dir is None:
+        return [f"data.train_split and data.val_split are both {data.train_split}; validation needs a folder of its own"]
+    return []
+
+
+def batches_divide(config: TrainConfig) -> list[str]:
+    steps = config.trainer.accumulation_steps
+    if config.batch_size % steps:
+        return [f"batch_size={config.batch_size} cannot be divided by trainer.accumulation_steps={steps}"]
+    return []
+
+
+def nesterov_needs_momentum(config: TrainConfig) -> list[str]:
+    if config.optimizer.get("nesterov") is True and not config.optimizer.get("momentum", 0.9):
+        return ["optimizer.nesterov=true needs optimizer.momentum > 0; set optimizer.nesterov=false"]
+    return []
+
+
+def betas_are_two(config: TrainConfig) -> list[str]:
+    betas = config.optimizer.get("betas")
+    if config.optimizer["type"] in ("adam", "adamw", "nadam", "radam") and betas is not None and (len(betas) != 2 or max(betas) >= 1):
+        return [f"optimizer.betas={show(betas)} must be two numbers below 1, such as [0.9,0.999]"]
+    return []
+
+
+def warmup_fits(config: TrainConfig) -> list[str]:
+    warmup = config.schedule.get("warmup_epochs", 0)
+    if isinstance(warmup, int | float) and config.epochs is not None and warmup >= config.epochs:
+        return [f"schedule.warmup_epochs={show(warmup)} must be less than epochs={config.epochs}"] if warmup else []
+    return []
+
+
+def milestones_rise(config: TrainConfig) -> list[str]:
+    milestones = config.schedule.get("milestones")
+    if config.schedule["type"] == "step" and milestones is not None and list(milestones) != sorted(set(milestones)):
+        return [f"schedule.milestones={show(milestones)} must rise, such as [0.5,0.75]"]
+    return []
+
+
+def patience_can_end(config: TrainConfig) -> list[str]:
+    patience = config.trainer.early_stopping_patience
+    if patience is not None and config.epochs is not None and patience >= config.epochs:
+        return [f"trainer.early_stopping_patience={patience} has no effect in epochs={config.epochs}; make it smaller, or null"]
+    return []
+
+
+def budget_is_a_duration(config: TrainConfig) -> list[str]:
+    if config.trainer.time_budget is None:
+        return []
+    try:
+        parse_duration(config.trainer.time_budget, place="trainer.time_budget")
+    except ConfigError as error:
+        return error.faults
+    return []
+
+
+def half_precision(trainer: TrainerConfig | EvalTrainerConfig) -> list[str]:
+    """fp16 has no convolutions worth using on a CPU, and its loss scaling needs a GPU."""
+    on_cpu = trainer.device == "cpu" or (trainer.device == "auto" and not has_accelerator())
+    if trainer.precision == "fp16" and on_cpu:
+        return ["trainer.precision=fp16 needs a GPU; take trainer.precision=bf16, fp32 or auto"]
+    return []
+
+
+def half_precision_of_training(config: TrainConfig) -> list[str]:
+    return half_precision(config.trainer)
+
+
+TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
+    name_is_a_folder_name,
+    data_is_what_it_says,
+    splits_differ,
+    batches_divide,
+    nesterov_needs_momentum,
+    betas_are_two,
+    warmup_fits,
+    milestones_rise,
+    patience_can_end,
+    budget_is_a_duration,
+    half_precision_of_training,
+)

@@ -1,0 +1,143 @@
+"""Every key of the closed parts: type, default, range or choices, and a meaning line. No torch, no Hydra.
+
+Open parts (stem, stages, head, optimizer, schedule, transforms) are mappings with a `type` (a stage: a
+`block`); the tables of config/components say what each takes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MISSING = "???"  # OmegaConf's word for a value that the user must give
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+OBJECTIVES = ("val/top1", "val/loss")
+
+
+def setting(default: Any, meaning: str, **limits: Any) -> Any:
+    """A field with its meaning and limits (low, above, high, choices, optional, type; see Parameter)."""
+    metadata = {"meaning": meaning, **limits}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class DataConfig:
+    """Where the images lie and how they are fed."""
+
+    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain) or folder")
+    root: str = setting("data", "folder that holds train/<class>/* and val/<class>/*")
+    train_dir: str | None = setting(None, "training folder, if it is not root/train_split", optional=True)
+    val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
+    train_split: str = setting("train", "name of the training folder in root")
+    val_split: str = setting("val", "name of the validation folder in root")
+    val_fraction: float = setting(0.2, "share of train set apart, class by class, where there is no val folder", above=0.0, high=0.9)
+    channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
+    image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
+    num_workers: int = setting(0, "loader processes beside the main one; 0 loads in the main process", low=0)
+    cache: str = setting(
+        "auto", "keep decoded images in memory: auto (when they fit the budget), memory, none", choices=("auto", "memory", "none")
+    )
+    cache_budget_mib: int = setting(4096, "memory that cache=auto may take, MiB", low=0)
+
+
+@dataclass
+class TransformsConfig:
+    """From an image file to the network's input, step by step."""
+
+    train: list[Any] = setting(list, "steps for training images, in order; each {type: ..., ...}")
+    eval: list[Any] = setting(list, "steps for validation and evaluation images, in order")
+
+
+@dataclass
+class ModelConfig:
+    """The architecture: stem -> stages -> head."""
+
+    name: str = setting("custom", "the architecture's name in tables and folders")
+    norm: str = setting(
+        "batch", "normalisation after each convolution, unless a part names its own", choices=("batch", "group", "layer", "none")
+    )
+    activation: str = setting(
+        "relu", "activation function, unless a part names its own", choices=("relu", "leaky_relu", "gelu", "silu", "elu", "tanh", "none")
+    )
+    init: str = setting(
+        "he",
+        "how weights start: he (fan out, for ReLU), xavier, normal (std 0.01), torch (each layer's own)",
+        choices=("he", "xavier", "normal", "torch"),
+    )
+    zero_init_residual: bool = setting(
+        False, "start the last norm (or convolution) of each residual branch at 0, so that a block begins as its shortcut"
+    )
+    stem: Any = setting(dict, "first layers: {type: conv, out_channels: ..., ...}")
+    stages: list[Any] = setting(list, "list of stages: {block: ..., num_blocks: ..., out_channels: ..., stride: ..., ...}")
+    head: Any = setting(dict, "last layers: {type: linear, pool: avg, ...}")
+
+
+@dataclass
+class TrainerConfig:
+    """How the loop runs."""
+
+    device: str = setting("auto", "where to compute", choices=DEVICES)
+    precision: str = setting("auto", "arithmetic of convolutions: auto picks the fastest correct one of the device", choices=PRECISIONS)
+    channels_last: bool = setting(True, "store feature maps as (N, H, W, C), which most devices compute faster")
+    threads: int | None = setting(None, "CPU threads; null: as many as there are free cores", low=1, optional=True)
+    deterministic: bool = setting(False, "only algorithms that repeat bit by bit on a GPU too (slower)")
+    label_smoothing: float = setting(0.0, "share of the target spread evenly over all classes", low=0.0, high=0.99)
+    clip_norm: float | None = setting(None, "largest total gradient norm; null: no clipping", above=0.0, optional=True)
+    accumulation_steps: int = setting(1, "micro-batches that one optimizer step is computed in", low=1)
+    max_steps: int | None = setting(None, "end after this many optimizer steps; null: epochs decide", low=1, optional=True)
+    time_budget: str | None = setting(None, "end at the first step after this time, such as 90s, 20m or 1.5h; null: none", optional=True)
+    early_stopping_patience: int | None = setting(
+        None, "end after this many epochs without a better objective; null: never", low=1, optional=True
+    )
+    log_every_steps: int = setting(20, "steps between two lines of metrics", low=1)
+
+
+@dataclass
+class TrainConfig:
+    """`cnntrain train`."""
+
+    name: str = setting("cnntrain", "folder below outputs/ in which the run folder is made")
+    seed: int = setting(0, "seed of order, augmentation, dropout and initial weights", low=0)
+    epochs: int | None = setting(None, "passes over the training images; null: chosen from the size of the set", low=1, optional=True)
+    batch_size: int = setting(64, "images in one optimizer step", low=1)
+    num_classes: int | None = setting(None, "number of classes where no data says it; else it comes from the data", low=1, optional=True)
+    objective: str = setting("val/top1", "what decides the best epoch, early stopping and the order of a sweep", choices=OBJECTIVES)
+    resume: str | None = setting(None, "run folder to go on with", optional=True)
+    dry_run: bool = setting(False, "compose, scan, build and try one batch, print, write nothing")
+    data: DataConfig = field(default_factory=DataConfig)
+    transforms: TransformsConfig = field(default_factory=TransformsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: Any = setting(dict, "{type: ..., lr: ..., ...}")
+    schedule: Any = setting(dict, "{type: ..., warmup_epochs: ..., ...}")
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+
+@dataclass
+class EvalDataConfig:
+    """Which images to evaluate; what is not given comes from the checkpoint."""
+
+    root: str | None = setting(None, "folder that holds SPLIT/<class>/*; null: the one trained on", optional=True)
+    val_dir: str | None = setting(None, "folder that holds <class>/* itself", optional=True)
+    num_workers: int | None = setting(None, "loader processes; null: as in training", low=0, optional=True)
+
+
+@dataclass
+class EvalTrainerConfig:
+    """How to compute; what is not given comes from the checkpoint."""
+
+    device: str = setting("auto", "where to compute", choices=DEVICES)
+    precision: str | None = setting(None, "arithmetic; null: as in training", choices=PRECISIONS, optional=True)
+    threads: int | None = setting(None, "CPU threads; null: as many as there are free cores", low=1, optional=True)
+
+
+@dataclass
+class EvalConfig:
+    """`cnntrain eval`."""
+
+    checkpoint: str = setting(MISSING, "run folder (its best checkpoint), RUN/checkpoints/last, or one checkpoint folder")
+    split: str = setting("val", "which folder of data.root to evaluate, such as val, test or train")
+    batch_size: int | None = setting(None, "images in one step; null: as in training", low=1, optional=True)
+    out: str | None = setting(None, "folder for the results; null: the run folder", optional=True)
+    data: EvalDataConfig = field(default_factory=EvalDataConfig)
+    trainer: EvalTrainerConfig = field(default_factory=EvalTrainerConfig)

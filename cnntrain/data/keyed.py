@@ -1,0 +1,34 @@
+"""Random numbers by table: each is a function of (seed, epoch, image, step of the pipeline, draw)."""
+
+import numpy as np
+
+from cnntrain import randomness
+
+
+def epoch_order(seed: int, epoch: int, num_images: int) -> np.ndarray:
+    """The images of one epoch in random order: (num_images,) int64."""
+    keys = randomness.key(seed, randomness.ORDER, epoch, np.arange(num_images, dtype=np.uint64))
+    return np.argsort(keys, kind="stable")
+
+
+def sample_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
+    """A key for each image of a batch: (B,) int64 -> (B,) uint64."""
+    keys: np.ndarray = randomness.key(seed, randomness.AUGMENT, epoch, indices.astype(np.uint64))
+    return keys
+
+
+def step_keys(keys: np.ndarray, number: int) -> np.ndarray:
+    """Keys of a pipeline's step, by its place in the list: (B,) uint64."""
+    mixed: np.ndarray = randomness.mix(keys ^ np.uint64((number + 1) << 32))
+    return mixed
+
+
+def draws(keys: np.ndarray, count: int) -> np.ndarray:
+    """Uniform numbers in [0, 1): (B,) uint64 -> (B, count) float64."""
+    table: np.ndarray = randomness.unit(randomness.mix(keys[:, None] ^ np.arange(1, count + 1, dtype=np.uint64)))
+    return table
+
+
+def whole(unit: np.ndarray, below: np.ndarray | int) -> np.ndarray:
+    """Uniform whole numbers in 0 .. below - 1 from uniform ones in [0, 1): int64 of the same shape."""
+    return np.floor(unit * below).astype(np.int64)

@@ -1,0 +1,135 @@
+"""One builder for each transform name; the keywords are those of config/components/data.py, all resolved.
+
+torchvision is imported where a step needs it: it costs 1.5-2.5 s, which a run of crops and flips need not pay.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnntrain.config.components.data import size_pair
+from cnntrain.data.batched import CenterCrop, Flip, Normalize, RandomCrop, RandomErasing, RandomResizedCrop, Resize, Step, ToTensor
+
+
+class EachImage(Step):
+    """A function of one (C, H, W) image, with torch's generator seeded for each image before it."""
+
+    draws_from_torch = True
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        self.function = function
+
+    def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        changed = []
+        for image, key in zip(images, keys, strict=True):
+            torch.default_generator.manual_seed(int(key))  # 1 us; torch.manual_seed costs 112 us
+            changed.append(self.function(image))
+        return torch.stack(changed)
+
+
+def resize(*, size: Any = None, mode: str = "squash", interpolation: str = "bilinear", factor: float = 1.0) -> Step:
+    height, width = size_pair(size)
+    return Resize((max(1, round(height * factor)), max(1, round(width * factor))), shorter=mode == "shorter", interpolation=interpolation)
+
+
+def center_crop(*, size: Any = None) -> Step:
+    return CenterCrop(size_pair(size))
+
+
+def random_crop(*, size: Any = None, padding: int = 0, padding_mode: str = "zeros") -> Step:
+    return RandomCrop(size_pair(size), padding=padding, padding_mode=padding_mode)
+
+
+def random_resized_crop(
+    *,
+    size: Any = None,
+    scale: Sequence[float] = (0.08, 1.0),
+    ratio: Sequence[float] = (0.75, 4 / 3),
+    interpolation: str = "bilinear",
+) -> Step:
+    return RandomResizedCrop(size_pair(size), scale=scale, ratio=ratio, interpolation=interpolation)
+
+
+def horizontal_flip(*, p: float = 0.5) -> Step:
+    return Flip(-1, p=p)
+
+
+def vertical_flip(*, p: float = 0.5) -> Step:
+    return Flip(-2, p=p)
+
+
+def rotation(*, degrees: float = 10.0) -> Step:
+    v2 = torchvision_v2()
+    return EachImage(v2.RandomRotation(degrees, interpolation=v2.InterpolationMode.BILINEAR))
+
+
+def affine(
+    *, degrees: float = 0.0, translate: Sequence[float] = (0.0, 0.0), scale: Sequence[float] = (1.0, 1.0), shear: float = 0.0
+) -> Step:
+    v2 = torchvision_v2()
+    bilinear = v2.InterpolationMode.BILINEAR
+    return EachImage(v2.RandomAffine(degrees, translate=tuple(translate), scale=tuple(scale), shear=shear, interpolation=bilinear))
+
+
+def color_jitter(*, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0) -> Step:
+    return EachImage(torchvision_v2().ColorJitter(brightness, contrast, saturation, hue))
+
+
+def grayscale(*, p: float = 0.1) -> Step:
+    return EachImage(torchvision_v2().RandomGrayscale(p))
+
+
+def gaussian_blur(*, kernel_size: int = 3, sigma: Sequence[float] = (0.1, 2.0)) -> Step:
+    return EachImage(torchvision_v2().GaussianBlur(kernel_size, sigma=tuple(sigma)))
+
+
+def rand_augment(*, num_ops: int = 2, magnitude: int = 9) -> Step:
+    return EachImage(torchvision_v2().RandAugment(num_ops, magnitude))
+
+
+def trivial_augment() -> Step:
+    return EachImage(torchvision_v2().TrivialAugmentWide())
+
+
+def random_erasing(*, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3)) -> Step:
+    return RandomErasing(p=p, scale=scale, ratio=ratio)
+
+
+def to_tensor() -> Step:
+    return ToTensor()
+
+
+def normalize(*, mean: Any = "imagenet", std: Any = None) -> Step:
+    return Normalize(mean, std)
+
+
+def torchvision_v2() -> Any:
+    from torchvision.transforms import v2
+
+    return v2
+
+
+BUILDERS: dict[str, Callable[..., Step]] = {
+    builder.__name__: builder
+    for builder in (
+        resize,
+        center_crop,
+        random_crop,
+        random_resized_crop,
+        horizontal_flip,
+        vertical_flip,
+        rotation,
+        affine,
+        color_jitter,
+        grayscale,
+        gaussian_blur,
+        rand_augment,
+        trivial_augment,
+        random_erasing,
+        to_tensor,
+        normalize,
+    )
+}

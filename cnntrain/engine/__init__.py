@@ -1,0 +1,1 @@
+"""Training and evaluation: the loop, the step, optimizers, schedules, precision."""

@@ -1,0 +1,63 @@
+"""Where a run is: what a checkpoint keeps beside weights and optimizer."""
+
+from dataclasses import asdict, dataclass, field
+from math import inf, isnan
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is best, and in which direction."""
+
+    name: str
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.name.endswith("top1")
+
+    def better(self, value: float, than: float | None) -> bool:
+        """A tie keeps the earlier epoch; not-a-number is never better."""
+        if isnan(value):
+            return False
+        if than is None:
+            than = -inf if self.higher_is_better else inf
+        return value > than if self.higher_is_better else value < than
+
+
+@dataclass
+class Progress:
+    """Counters of a run.
+
+    Args:
+        step: optimizer steps done.
+        epoch: epochs done.
+        best, last: metrics with `epoch` and `step`, of the best and of the last validated epoch.
+        epochs_since_best: for early stopping.
+        seconds: wall time spent so far, over all starts of the run.
+        train_images, train_seconds: for the images/s of the whole run.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    epochs_since_best: int = 0
+    seconds: float = 0.0
+    train_images: int = 0
+    train_seconds: float = 0.0
+
+    def note(self, metrics: dict[str, float], objective: Objective) -> bool:
+        """Take an epoch's metrics; is it the best so far?"""
+        self.last = {"epoch": self.epoch, "step": self.step, **metrics}
+        is_best = objective.better(metrics[objective.name], self.best.get(objective.name))
+        if is_best:
+            self.best = self.last
+        self.epochs_since_best = 0 if is_best else self.epochs_since_best + 1
+        return is_best
+
+    @property
+    def images_per_second(self) -> float:
+        return self.train_images / self.train_seconds if self.train_seconds else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)

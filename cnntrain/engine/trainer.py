@@ -1,0 +1,137 @@
+"""The loop: epochs of steps, each epoch validated; it knows a step, batches and listeners, nothing of files or screens."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import isfinite
+from time import perf_counter
+from typing import Protocol
+
+from cnntrain.engine.evaluator import Batch
+from cnntrain.engine.events import EpochDone, Listener, Measured, RunEnded, RunStarted, StepDone
+from cnntrain.engine.meter import Meter
+from cnntrain.engine.schedule import Schedule
+from cnntrain.engine.state import Objective, Progress
+from cnntrain.engine.step import StepResult, TrainStep
+from cnntrain.errors import CnntrainError, Diverged
+
+
+class TrainBatches(Protocol):
+    """The training images, epoch by epoch."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, epoch: int) -> Iterable[Batch]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run ends and how often it speaks."""
+
+    num_epochs: int
+    total_steps: int
+    time_budget_seconds: float | None = None
+    early_stopping_patience: int | None = None
+    log_every_steps: int = 20
+
+
+class Trainer:
+    """Trains until the plan is fulfilled, or until `stop` raises.
+
+    Args:
+        validate: gives val/loss, val/top1, ... of the network as it is.
+        progress: counters, which the trainer moves on.
+        tell: gets every event.
+        stop: called between two steps; raises the CnntrainError that ends the run (a signal), or returns.
+        num_val_batches: only to announce it.
+    """
+
+    def __init__(
+        self,
+        step: TrainStep,
+        schedule: Schedule,
+        train: TrainBatches,
+        validate: Callable[[], dict[str, float]],
+        *,
+        plan: Plan,
+        objective: Objective,
+        progress: Progress,
+        tell: Listener,
+        stop: Callable[[], None],
+        num_val_batches: int = 0,
+    ):
+        self.step, self.schedule, self.train, self.validate = step, schedule, train, validate
+        self.plan, self.objective, self.progress = plan, objective, progress
+        self.tell, self.stop, self.num_val_batches = tell, stop, num_val_batches
+        self.began = perf_counter() - progress.seconds
+
+    def fit(self) -> None:
+        at, plan = self.progress, self.plan
+        self.tell(RunStarted(at.epoch, at.step, plan.num_epochs, plan.total_steps, len(self.train), self.num_val_batches))
+        try:
+            while (reason := self.ended()) is None:
+                self.run_epoch()
+        except CnntrainError as error:
+            self.tell(RunEnded(at.step, at.epoch, error.status, error.faults[0], self.seconds(), at.images_per_second))
+            raise
+        self.tell(RunEnded(at.step, at.epoch, "done", reason, self.seconds(), at.images_per_second))
+
+    def run_epoch(self) -> None:
+        began = perf_counter()
+        metrics = self.train_epoch() | self.validate()
+        at = self.progress
+        at.epoch += 1
+        at.seconds = self.seconds()
+        is_best = at.note(metrics, self.objective)
+        self.tell(EpochDone(at.step, at.epoch, metrics, is_best, perf_counter() - began))
+
+    def train_epoch(self) -> dict[str, float]:
+        at = self.progress
+        self.step.model.train()
+        lately, whole = Meter(), Meter()
+        for images, labels, _ in self.train.batches(at.epoch):
+            self.stop()
+            lr = self.schedule(at.step)
+            result = self.step(images, labels, step=at.step, lr=lr, want_norm=self.speaks_after(at.step))
+            at.step += 1
+            lately.add(result, len(images))
+            whole.add(result, len(images))
+            self.tell(StepDone(at.step, at.epoch + 1, len(images)))
+            self.check_finite(result, lr)
+            if result.grad_norm is not None and self.speaks_after(at.step - 1):
+                self.tell(Measured(at.step, at.epoch + 1, lately.means() | {"lr": lr, "grad_norm": float(result.grad_norm)}))
+                lately = Meter()
+            if at.step >= self.plan.total_steps or self.out_of_time():
+                break
+        at.train_images += whole.num_images
+        at.train_seconds += whole.seconds()
+        return whole.means() | {"lr": lr}
+
+    def speaks_after(self, step: int) -> bool:
+        return (step + 1) % self.plan.log_every_steps == 0
+
+    def check_finite(self, result: StepResult, lr: float) -> None:
+        """Reading the loss makes a GPU wait, so there it is read only where it is logged."""
+        step = self.progress.step
+        if result.loss.is_cpu or self.speaks_after(step - 1) or step % len(self.train) == 0:
+            loss = float(result.loss)
+            if not isfinite(loss):
+                raise Diverged(f"the training loss became {loss} at step {step} (lr {lr:.3g}); try a lower optimizer.lr")
+
+    def ended(self) -> str | None:
+        """Why the run is over, or None."""
+        at, plan = self.progress, self.plan
+        if at.step >= plan.total_steps:
+            cut_short = plan.total_steps < plan.num_epochs * len(self.train)
+            return f"all {plan.total_steps} steps done" if cut_short else f"all {at.epoch} epochs done"
+        if self.out_of_time():
+            return f"the time budget of {plan.time_budget_seconds:g} s is used up"
+        if plan.early_stopping_patience is not None and at.epochs_since_best >= plan.early_stopping_patience:
+            return f"no better {self.objective.name} for {at.epochs_since_best} epochs"
+        return None
+
+    def out_of_time(self) -> bool:
+        return self.plan.time_budget_seconds is not None and self.seconds() >= self.plan.time_budget_seconds
+
+    def seconds(self) -> float:
+        """Wall time of the run, over all its starts."""
+        return perf_counter() - self.began

@@ -1,0 +1,1 @@
+"""Numbers about predictions: loss, accuracy, per class, confusion."""

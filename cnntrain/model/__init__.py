@@ -1,0 +1,1 @@
+"""Stem, stages, head: geometry, blocks and the factory that assembles them."""

@@ -1,0 +1,46 @@
+"""How numbers are written, everywhere the same: accuracies as `98.31 %`, losses with four digits, times as people say them."""
+
+import math
+from typing import Any
+
+NOTHING = "-"
+
+
+def percent(share: float | None) -> str:
+    """0.98312 -> `98.31 %`."""
+    return NOTHING if share is None or math.isnan(share) else f"{100 * share:.2f} %"
+
+
+def loss_text(loss: float | None) -> str:
+    """Four digits after the point; below 0.001 in powers of ten."""
+    if loss is None or math.isnan(loss):
+        return NOTHING
+    return f"{loss:.3e}" if 0 < abs(loss) < 0.001 else f"{loss:.4f}"
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """A metric by its name: top-k as per cent, images/s whole, lr short, the rest as losses."""
+    kind = name.rsplit("/", 1)[-1]
+    if kind.startswith("top"):
+        return percent(value)
+    if value is None or math.isnan(value):
+        return NOTHING
+    if kind == "images_per_second":
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if kind == "lr" else loss_text(value)
+
+
+def duration(seconds: float | None) -> str:
+    """3.21 -> `3.2 s`, 75 -> `1:15`, 3725 -> `1:02:05`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def size_text(shape: Any) -> str:
+    """(64, 8, 8) -> `64 x 8 x 8`."""
+    return " x ".join(str(size) for size in shape)

@@ -1,0 +1,149 @@
+"""Tables for the terminal: the network by parts, a run's results, the classes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.box import ASCII
+from rich.table import Table
+from rich.text import Text
+
+from cnntrain.report.figures import NOTHING, duration, metric_text, percent, size_text
+from cnntrain.report.screen import Screen, printable, stdout
+
+MOST_CLASSES_SHOWN = 20
+
+
+def show(*tables: Table | str, screen: Screen | None = None) -> None:
+    """Prints results, by default on stdout."""
+    screen = screen or stdout()
+    for table in tables:
+        if isinstance(table, str):
+            screen.tell(table)
+        else:
+            table.box = screen.table_box
+            screen.print(table)
+
+
+def make_table(title: str, left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table whose first columns are words (left-aligned) and whose others are numbers (right-aligned)."""
+    table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", box=ASCII)
+    for name in left:
+        table.add_column(Text(name), overflow="fold")
+    for name in right:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
+
+
+# the network
+
+
+def net_table(layers: Iterable[Any], name: str = "network") -> Table:
+    """The network as stem, stages[i].blocks and head: equal blocks that follow each other share a row.
+
+    Args:
+        layers: LayerShape (or mappings with its fields): path, kind, input_shape, output_shape (no batch), num_parameters.
+        name: the network's name, for the title.
+    """
+    rows = net_rows(layers)
+    total = sum(row["num_parameters"] for row in rows)
+    cells = [
+        (
+            row["part"],
+            row["layers"],
+            row["input"],
+            row["output"],
+            f"{row['num_parameters']:,}",
+            f"{100 * row['num_parameters'] / max(1, total):.1f} %",
+        )
+        for row in rows
+    ]
+    return make_table(f"{name}: {total:,} parameters", ("part", "layers"), ("input", "output", "parameters", "share"), cells)
+
+
+def net_rows(layers: Iterable[Any]) -> list[dict[str, Any]]:
+    """The rows of net_table: part, layers (kinds with counts), input, output, num_parameters."""
+    rows: list[dict[str, Any]] = []
+    for (part, block), members in groupby((_fields(layer) for layer in layers), key=lambda layer: _part_of(layer["path"])):
+        group = list(members)
+        kinds = Counter(layer["kind"] for layer in group)
+        row = {
+            "part": part,
+            "blocks": [] if block is None else [block],
+            "layers": ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items()),
+            "input": size_text(group[0]["input_shape"]),
+            "output": size_text(group[-1]["output_shape"]),
+            "num_parameters": sum(layer["num_parameters"] for layer in group),
+        }
+        if rows and block is not None and rows[-1]["blocks"] and _is_like(rows[-1], row):
+            rows[-1]["blocks"].append(block)
+            rows[-1]["num_parameters"] += row["num_parameters"]
+        else:
+            rows.append(row)
+    for row in rows:
+        row["part"] += _block_range(row.pop("blocks"))
+    return rows
+
+
+def _fields(layer: Any) -> dict[str, Any]:
+    names = ("path", "kind", "input_shape", "output_shape", "num_parameters")
+    return {name: layer[name] if isinstance(layer, Mapping) else getattr(layer, name) for name in names}
+
+
+def _part_of(path: str) -> tuple[str, int | None]:
+    """`stages.1.blocks.0.branch.0` -> (`stages[1].blocks`, 0); `stages.1.downsample` and `stem.conv` -> (..., None)."""
+    words = path.split(".")
+    if words[0] != "stages" or len(words) < 3:
+        return words[0], None
+    block = int(words[3]) if len(words) > 3 and words[2] == "blocks" else None
+    return f"stages[{words[1]}].{words[2]}", block
+
+
+def _is_like(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    same = all(one[name] == other[name] for name in ("part", "layers", "input", "output"))
+    return same and one["num_parameters"] == len(one["blocks"]) * other["num_parameters"]
+
+
+def _block_range(blocks: list[int]) -> str:
+    if not blocks:
+        return ""
+    return f"[{blocks[0]}]" if len(blocks) == 1 else f"[{blocks[0]}-{blocks[-1]}]"
+
+
+# results
+
+
+def results_table(summary: Mapping[str, Any]) -> Table:
+    """Best and last epoch of a summary.json, a column for each metric."""
+    parts = {name: summary[name] for name in ("best", "last") if summary.get(name)}
+    metrics = ["val/top1", "val/loss", "val/top5", "train/top1", "train/loss"]
+    metrics = [name for name in metrics if any(name in part for part in parts.values())]
+    rows = [
+        (name, part.get("epoch", NOTHING), part.get("step", NOTHING), *(metric_text(metric, part.get(metric)) for metric in metrics))
+        for name, part in parts.items()
+    ]
+    speed = metric_text("images_per_second", summary.get("images_per_second"))
+    title = f"{summary.get('status', 'results')} in {duration(summary.get('seconds'))}, {speed} images/s"
+    return make_table(title, ("",), ("epoch", "step", *metrics), rows)
+
+
+def evaluation_table(result: Mapping[str, Any], title: str = "evaluation") -> Table:
+    """The figures of an evaluation, one a row: images, loss, top1, top5, macro averages."""
+    rows = [("images", f"{result['count']:,}")]
+    rows += [(name, metric_text(name, result[name])) for name in ("top1", "top5", "loss") if name in result]
+    rows += [(f"macro {name}", percent(value)) for name, value in result.get("macro", {}).items()]
+    return make_table(title, ("",), ("",), rows)
+
+
+def per_class_table(per_class: Sequence[Mapping[str, Any]]) -> Table:
+    """Precision, recall and F1 of each class that has images; of more than 20, those with the lowest F1."""
+    present = [row for row in per_class if row["count"]]
+    hidden = len(present) - MOST_CLASSES_SHOWN
+    if hidden > 0:
+        present = sorted(present, key=lambda row: row["f1"])[:MOST_CLASSES_SHOWN]
+    title = f"the {MOST_CLASSES_SHOWN} classes of {hidden + MOST_CLASSES_SHOWN} with the lowest f1" if hidden > 0 else "classes"
+    rows = [(row["class"], f"{row['count']:,}", *(percent(row[name]) for name in ("precision", "recall", "f1"))) for row in present]
+    return make_table(title, ("class",), ("images", "precision", "recall", "f1"), rows)

@@ -1,0 +1,68 @@
+"""metrics.jsonl: one line of JSON for each thing a run tells, in order."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cnntrain.runs.durable import finite_or_null, told_plainly, write_atomically
+
+
+class History:
+    """Appends lines; each is with the system before `append` returns.
+
+    Args:
+        path: metrics.jsonl; goes on after what is there.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        if path.exists() and not path.read_bytes().endswith(b"\n"):
+            self._write(read(path))  # a killed run's torn line must not swallow the next one
+        self._open()
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Adds one line; NaN and infinities become null.
+
+        Raises:
+            DiskFull, CannotGoOn: the line cannot be written.
+        """
+        with told_plainly(self.path):
+            self.file.write(_line(record))
+            self.file.flush()
+
+    def cut_back(self, step: int) -> None:
+        """Keeps the lines of this step and before, and lines without a step: what a resumed run has not yet repeated."""
+        self.close()
+        self._write([record for record in read(self.path) if record.get("step", 0) <= step])
+        self._open()
+
+    def close(self) -> None:
+        """Ends the writing; a second call does nothing."""
+        if not self.file.closed:
+            with told_plainly(self.path):
+                self.file.close()
+
+    def _open(self) -> None:
+        with told_plainly(self.path):
+            self.file = open(self.path, "ab")  # noqa: SIM115 (open as long as the run)
+
+    def _write(self, records: list[dict[str, Any]]) -> None:
+        write_atomically(self.path, b"".join(_line(record) for record in records))
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All whole lines; a torn or foreign one is left out, a missing file is empty."""
+    records = []
+    for line in path.read_bytes().split(b"\n") if os.path.exists(path) else []:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return (json.dumps(finite_or_null(record), allow_nan=False) + "\n").encode("ascii")

@@ -1,0 +1,153 @@
+"""Steps on whole batches: worked out by hand, and image by image the same."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+from cnntrain import randomness
+from cnntrain.data import keyed
+from cnntrain.data.batched import CenterCrop, Flip, Normalize, RandomCrop, RandomErasing, RandomResizedCrop, Resize, Step, ToTensor
+
+KEYS = keyed.sample_keys(0, 1, np.arange(200))
+
+
+def batch(count: int, channels: int = 3, height: int = 6, width: int = 7) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(1, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator)
+
+
+def test_keys_of_a_table_are_those_of_single_numbers() -> None:
+    assert KEYS[:3].tolist() == [randomness.key(0, randomness.AUGMENT, 1, i) for i in range(3)]
+    assert keyed.step_keys(KEYS, 2)[5] == randomness.mix(int(KEYS[5]) ^ (3 << 32))
+
+
+def test_an_order_has_every_image_once_and_changes_with_seed_and_epoch() -> None:
+    orders = [keyed.epoch_order(seed, epoch, 50).tolist() for seed, epoch in ((0, 1), (0, 2), (1, 1))]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    assert keyed.epoch_order(0, 1, 50).tolist() == orders[0]
+
+
+def test_draws_are_uniform_and_unlike_each_other() -> None:
+    table = keyed.draws(keyed.sample_keys(3, 1, np.arange(10_000)), 2)
+    assert table.min() >= 0
+    assert table.max() < 1
+    assert abs(table.mean() - 0.5) < 4 / sqrt(12 * table.size)  # four standard errors
+    assert abs(np.corrcoef(table.T)[0, 1]) < 4 / sqrt(len(table))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        RandomCrop((6, 7), padding=2, padding_mode="zeros"),
+        RandomCrop((3, 4), padding=0, padding_mode="zeros"),
+        RandomResizedCrop((4, 5), scale=(0.2, 1.0), ratio=(0.5, 2.0), interpolation="bilinear"),
+        Flip(-1, p=0.5),
+        Flip(-2, p=0.5),
+        RandomErasing(p=0.7, scale=(0.1, 0.4), ratio=(0.3, 3.3)),
+        ToTensor(),
+        Normalize((100.0, 120.0, 7.0), (3.0, 7.0, 11.0)),
+        CenterCrop((3, 4)),
+        Resize((4, 4), shorter=False, interpolation="bilinear"),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_a_batch_equals_its_images_one_by_one_and_the_input_is_left_alone(step: Step) -> None:
+    images = batch(20)
+    before = images.clone()
+    whole = step(images, KEYS[:20])
+    single = torch.cat([step(images[i : i + 1], KEYS[i : i + 1]) for i in range(20)])
+    assert torch.equal(whole, single)
+    assert torch.equal(images, before)
+
+
+def test_a_crop_shows_the_padded_image_at_every_place() -> None:
+    image = batch(1, channels=2, height=3, width=3)
+    step = RandomCrop((3, 3), padding=1, padding_mode="zeros")
+    crops = step(image.expand(200, -1, -1, -1), KEYS)
+    padded = torch.nn.functional.pad(image[0], (1, 1, 1, 1))
+    places = [padded[:, y : y + 3, x : x + 3].flatten().tolist() for y in range(3) for x in range(3)]
+    seen = [places.index(crop.flatten().tolist()) for crop in crops]
+    assert set(seen) == set(range(9))
+    counts = np.bincount(seen)
+    assert counts.min() > 22 - 4 * sqrt(200 * 8 / 81)  # 200 / 9 = 22.2 of each, four standard deviations
+
+
+@pytest.mark.parametrize(
+    ("mode", "row"), [("zeros", [0, 0, 1, 2, 3, 0, 0]), ("edge", [1, 1, 1, 2, 3, 3, 3]), ("reflect", [3, 2, 1, 2, 3, 2, 1])]
+)
+def test_padding_modes(mode: str, row: list[int]) -> None:
+    image = torch.tensor([1, 2, 3], dtype=torch.uint8).expand(1, 1, 3, 3)
+    whole = RandomCrop((7, 7), padding=2, padding_mode=mode)(image, KEYS[:1])
+    assert whole[0, 0, 3].tolist() == row
+
+
+def test_a_flip_takes_about_half_and_mirrors_those() -> None:
+    images = batch(200)
+    flipped = Flip(-1, p=0.5)(images, KEYS)
+    is_mirrored = [torch.equal(f, i.flip(-1)) for f, i in zip(flipped, images, strict=True)]
+    assert all(m or torch.equal(f, i) for m, f, i in zip(is_mirrored, flipped, images, strict=True))
+    assert abs(sum(is_mirrored) - 100) < 4 * sqrt(50)
+    assert torch.equal(Flip(-2, p=1.0)(images, KEYS), images.flip(-2))
+    assert torch.equal(Flip(-1, p=0.0)(images, KEYS), images)
+
+
+def test_erasing_blanks_one_rectangle_of_the_asked_area() -> None:
+    images = batch(200, channels=2, height=20, width=30).float()
+    erased = RandomErasing(p=1.0, scale=(0.1, 0.2), ratio=(0.5, 2.0))(images, KEYS) == 0
+    assert torch.equal(erased[:, 0], erased[:, 1])
+    for mask in erased[:, 0]:
+        rows, columns = mask.any(1).sum().item(), mask.any(0).sum().item()
+        assert mask.sum().item() == rows * columns
+        assert 60 - 15 <= rows * columns <= 120 + 15  # 600 pixels; sides are rounded by half a pixel at most
+    assert torch.equal(RandomErasing(p=0.0, scale=(0.1, 0.2), ratio=(0.5, 2.0))(images, KEYS), images)
+
+
+def test_a_resized_crop_is_a_part_of_the_asked_area_and_ratio() -> None:
+    step = RandomResizedCrop((5, 6), scale=(0.3, 0.6), ratio=(0.5, 2.0), interpolation="bilinear")
+    images = batch(200, height=40, width=60)
+    parts = step.parts(40, 60, KEYS)
+    assert len(np.unique(parts, axis=0)) > 150
+    for image, cut, (top, left, h, w) in zip(images, step(images, KEYS), parts.tolist(), strict=True):
+        assert 0 <= top <= 40 - h
+        assert 0 <= left <= 60 - w
+        assert 2400 * 0.3 - 50 < h * w < 2400 * 0.6 + 50  # sides are rounded by half a pixel, of at most 40 + 60
+        assert 0.5 * 0.95 < w / h < 2.0 * 1.05
+        assert torch.equal(cut, v2.functional.resized_crop(image, top, left, h, w, [5, 6]))
+
+
+def test_a_resized_crop_that_fits_nowhere_takes_the_middle() -> None:
+    step = RandomResizedCrop((5, 5), scale=(1.0, 1.0), ratio=(1.0, 1.0), interpolation="bilinear")
+    assert step.parts(10, 40, KEYS[:2]).tolist() == [[0, 15, 10, 10]] * 2
+    assert step.parts(40, 10, KEYS[:2]).tolist() == [[15, 0, 10, 10]] * 2
+
+
+def test_to_tensor_divides_by_255_exactly() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    assert ToTensor()(levels, KEYS[:1]).flatten().tolist() == [np.float32(np.float32(v) / np.float32(255)) for v in range(256)]
+
+
+def test_normalize_equals_torchvision() -> None:
+    images = ToTensor()(batch(5), KEYS[:5])
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    assert torch.equal(Normalize(mean, std)(images, KEYS[:5]), v2.Normalize(mean, std)(images))
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
+@pytest.mark.parametrize("size", [(5, 9), (40, 31), (17, 23)])
+def test_resize_equals_torchvision(interpolation: str, size: tuple[int, int]) -> None:
+    images = batch(2, height=17, width=23)
+    wanted = v2.Resize(size, interpolation=v2.InterpolationMode(interpolation))(images)
+    assert torch.equal(Resize(size, shorter=False, interpolation=interpolation)(images, KEYS[:2]), wanted)
+
+
+@pytest.mark.parametrize("shape", [(17, 23), (23, 17), (9, 9)])
+def test_resize_of_the_shorter_side_and_center_crop_equal_torchvision(shape: tuple[int, int]) -> None:
+    images = batch(1, height=shape[0], width=shape[1])
+    wanted = v2.Compose([v2.Resize(11), v2.CenterCrop(8)])(images)
+    found = CenterCrop((8, 8))(Resize((11, 11), shorter=True, interpolation="bilinear")(images, KEYS[:1]), KEYS[:1])
+    assert torch.equal(found, wanted)

@@ -1,0 +1,173 @@
+"""Decoding: every kind of file becomes the pixels that a viewer shows, or a reason."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnntrain.data.decode import read_image, resolve_channels
+from cnntrain.data.folder import ImageSet
+
+ORIENTATION = 0x0112
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def saved(path: Path, pixels: object, mode: str | None = None, **keywords: object) -> Path:
+    image = Image.fromarray(np.asarray(pixels))
+    (image if mode is None else image.convert(mode)).save(path, **keywords)  # type: ignore[arg-type]
+    return path
+
+
+def colour(pixels: object) -> np.ndarray:
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def test_colour_comes_as_channels_height_width(tmp_path: Path) -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    image = read_image(saved(tmp_path / "x.png", pixels), 3)
+    assert image.dtype == torch.uint8
+    assert image.tolist() == pixels.transpose(2, 0, 1).tolist()
+
+
+def test_gray_and_colour_change_into_each_other(tmp_path: Path) -> None:
+    gray = saved(tmp_path / "g.png", colour([[0, 7], [200, 255]]))
+    assert read_image(gray, 1).tolist() == [[[0, 7], [200, 255]]]
+    assert read_image(gray, 3).tolist() == [[[0, 7], [200, 255]]] * 3
+    # ITU-R 601: 0.299 R + 0.587 G + 0.114 B
+    assert read_image(saved(tmp_path / "c.png", colour([[RED, BLUE]])), 1).tolist() == [[[76, 29]]]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [(1, [[1, 2, 3], [4, 5, 6]]), (3, [[6, 5, 4], [3, 2, 1]]), (6, [[4, 1], [5, 2], [6, 3]]), (8, [[3, 6], [2, 5], [1, 4]])],
+)
+def test_exif_orientation_turns_the_picture_upright(tmp_path: Path, orientation: int, upright: list[list[int]]) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    assert read_image(saved(tmp_path / "x.png", colour([[1, 2, 3], [4, 5, 6]]), exif=exif), 1)[0].tolist() == upright
+
+
+def test_broken_exif_beside_good_pixels_does_no_harm(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.jpg", np.full((8, 8), 100, np.uint8), exif=b"Exif\0\0garbage that is no TIFF")
+    assert read_image(path, 1).tolist() == [[[100] * 8] * 8]
+
+
+def test_transparent_parts_are_white_whatever_lies_below(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.png", colour([[(255, 0, 0, 0), (255, 0, 0, 255), (0, 0, 0, 51)]]))
+    assert read_image(path, 3)[:, 0].T.tolist() == [[255, 255, 255], [255, 0, 0], [204, 204, 204]]  # 51 / 255 is a fifth
+    gray = saved(tmp_path / "la.png", colour([[(9, 0), (9, 255)]]))
+    assert read_image(gray, 1).tolist() == [[[255, 9]]]
+
+
+@pytest.mark.parametrize("transparency", [1, bytes([255, 0])])
+def test_a_transparent_palette_colour_is_white(tmp_path: Path, transparency: int | bytes) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *BLUE])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "x.png", transparency=transparency)
+    assert read_image(tmp_path / "x.png", 3)[:, 0].T.tolist() == [[255, 0, 0], [255, 255, 255]]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_gray_keeps_its_upper_byte(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path / f"x.{suffix}", np.array([[0, 255, 256, 0x7FFF, 0xFFFF]], dtype=np.uint16))
+    assert read_image(path, 1).tolist() == [[[0, 0, 1, 127, 255]]]
+    assert read_image(path, 3).shape == (3, 1, 5)
+
+
+def test_16_bit_pgm_keeps_its_upper_byte(tmp_path: Path) -> None:
+    (tmp_path / "x.pgm").write_bytes(b"P5 2 1 65535\n" + struct.pack(">HH", 0x1234, 0xFFFF))
+    assert read_image(tmp_path / "x.pgm", 1).tolist() == [[[0x12, 0xFF]]]
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    Image.new("CMYK", (1, 1), (0, 255, 255, 0)).save(path)
+    assert read_image(path, 3).flatten().tolist() == [255, 0, 0]
+
+
+def test_black_and_white_becomes_0_and_255(tmp_path: Path) -> None:
+    assert read_image(saved(tmp_path / "x.png", np.array([[False, True]])), 1).tolist() == [[[0, 255]]]
+
+
+def test_of_an_animation_the_first_frame_counts(tmp_path: Path) -> None:
+    frames = [Image.new("L", (2, 2), value) for value in (10, 200)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    assert read_image(tmp_path / "x.gif", 1).unique().tolist() == [10]
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def huge(width: int, height: int) -> bytes:
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", b"")
+        + chunk(b"IEND", b"")
+    )
+
+
+REASONS = {
+    "empty": (b"", "empty file"),
+    "text": (b"no image at all", "not a JPEG, PNG, BMP, GIF, TIFF, WEBP, PPM file"),
+    "huge": (huge(20_000, 10_000), "more than 178 million pixels"),
+    "giant": (huge(40_000, 40_000), "more than 178 million pixels"),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_bad_file_has_a_reason(tmp_path: Path, name: str) -> None:
+    content, why = REASONS[name]
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(ValueError, match=why):
+        read_image(tmp_path / "x.png", 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_cut_off_file_is_truncated(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path / f"x.{suffix}", np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"^truncated$"):
+        read_image(path, 3)
+
+
+def test_pixels_of_unknown_range_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="floating-point pixels"):
+        read_image(saved(tmp_path / "f.tif", np.zeros((2, 2), np.float32)), 1)
+    with pytest.raises(ValueError, match="gray values beyond 16 bit"):
+        read_image(saved(tmp_path / "i.tif", np.full((2, 2), 70_000, np.int32)), 1)
+
+
+def test_a_missing_file_has_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="No such file"):
+        read_image(tmp_path / "x.png", 3)
+
+
+def set_of(directory: Path) -> ImageSet:
+    files = tuple(sorted(p.name for p in directory.iterdir()))
+    return ImageSet("train", directory, ("a",), files, (0,) * len(files))
+
+
+def test_channels_are_1_only_where_every_file_is_stored_gray(tmp_path: Path) -> None:
+    saved(tmp_path / "l.png", colour([[1, 2]]))
+    saved(tmp_path / "la.png", colour([[(9, 0), (9, 255)]]))
+    saved(tmp_path / "i.png", np.zeros((2, 2), np.uint16))
+    saved(tmp_path / "1.png", np.array([[False, True]]))
+    saved(tmp_path / "p.gif", colour([[1, 2]]), "P")
+    (tmp_path / "broken.png").write_bytes(b"")  # told when it is decoded
+    assert resolve_channels(set_of(tmp_path), None) == 1
+    assert resolve_channels(set_of(tmp_path), 3) == 3
+    saved(tmp_path / "z.png", colour([[RED, BLUE]]))
+    assert resolve_channels(set_of(tmp_path), None) == 3
+    assert resolve_channels(set_of(tmp_path), 1) == 1
+
+
+def test_a_colour_palette_is_colour(tmp_path: Path) -> None:
+    saved(tmp_path / "x.gif", colour([[RED, BLUE]]), "P")
+    assert resolve_channels(set_of(tmp_path), None) == 3

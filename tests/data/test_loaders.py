@@ -1,0 +1,261 @@
+"""Loaders: the same bits for any number of processes, cached or not."""
+
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cnntrain.config.components.registry import register
+from cnntrain.data.folder import ImageSet
+from cnntrain.data.loaders import Batch, KeyedImages, Loader
+from cnntrain.data.pipeline import Pipeline, build_pipeline
+from cnntrain.errors import CannotGoOn, DataError
+
+Make = Callable[..., ImageSet]
+RESIZE, TO_TENSOR = {"type": "resize"}, {"type": "to_tensor"}
+PLAIN: list[dict[str, Any]] = [RESIZE, TO_TENSOR]
+BATCHED: list[dict[str, Any]] = [
+    RESIZE,
+    {"type": "random_crop", "padding": 1},
+    {"type": "horizontal_flip"},
+    TO_TENSOR,
+    {"type": "random_erasing"},
+]
+MIXED: list[dict[str, Any]] = [
+    {"type": "resize", "factor": 1.25},
+    {"type": "random_crop"},
+    {"type": "rotation"},
+    {"type": "color_jitter", "hue": 0.2},
+    TO_TENSOR,
+]
+UNCACHED: list[dict[str, Any]] = [{"type": "random_resized_crop"}, {"type": "horizontal_flip"}, TO_TENSOR]
+UNEVEN = ((8, 8), (9, 12), (15, 10))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@register("transform", "die_computing")
+def die_computing() -> Any:
+    return lambda _: die()
+
+
+@register("transform", "die_over")
+def die_over() -> Any:
+    def die_soon(image: Tensor) -> Tensor:
+        threading.Timer(0.01, die).start()
+        return image
+
+    return die_soon
+
+
+@register("transform", "raise_RuntimeError")
+def raise_runtime_error() -> Any:
+    return lambda _: torch.zeros(2) + torch.zeros(3)
+
+
+@register("transform", "raise_OSError")
+def raise_os_error() -> Any:
+    return lambda _: os.close(-1)  # OSError: bad file descriptor
+
+
+def pipeline(steps: list[dict[str, Any]], channels: int = 3) -> Pipeline:
+    return build_pipeline(steps, image_size=(8, 8), channels=channels, statistics=None)
+
+
+@pytest.fixture
+def load() -> Iterator[Callable[..., Loader]]:
+    made: list[Loader] = []
+
+    def make(images: ImageSet, steps: list[dict[str, Any]], **keywords: Any) -> Loader:
+        options = {"batch_size": 4, "seed": 0, "shuffle": True, "num_workers": 0, "cache": "auto", "cache_budget_mib": 1, **keywords}
+        made.append(Loader(images, pipeline(steps, options.pop("channels", 3)), **options))
+        return made[-1]
+
+    yield make
+    for loader in made:
+        loader.close()
+
+
+Load = Callable[..., Loader]
+
+
+def same(left: list[Batch], right: list[Batch]) -> bool:
+    pairs = zip(left, right, strict=True)
+    return all(a.dtype == b.dtype and torch.equal(a, b) for x, y in pairs for a, b in zip(x, y, strict=True))
+
+
+def epochs(loader: Loader, *numbers: int) -> list[Batch]:
+    return [batch for number in numbers for batch in loader.batches(number)]
+
+
+@pytest.mark.parametrize("steps", [BATCHED, MIXED, UNCACHED], ids=["batched", "mixed", "uncached"])
+def test_the_number_of_workers_changes_nothing(make_set: Make, load: Load, steps: list[dict[str, Any]]) -> None:
+    images = make_set(18, sizes=UNEVEN)
+    alone = epochs(load(images, steps), 1, 2)
+    assert len(alone) == 8
+    assert same(alone, epochs(load(images, steps, num_workers=1), 1, 2))
+    assert same(alone, epochs(load(images, steps, num_workers=2), 1, 2))
+
+
+@pytest.mark.parametrize("steps", [BATCHED, MIXED], ids=["batched", "mixed"])
+def test_cached_equals_decoded_each_time(make_set: Make, load: Load, steps: list[dict[str, Any]]) -> None:
+    images = make_set(18, sizes=UNEVEN)
+    kept, decoded = load(images, steps, cache="memory"), load(images, steps, cache="none")
+    assert same(epochs(kept, 1, 2), epochs(decoded, 1, 2))
+    assert (kept.cached is not None, decoded.cached is not None) == (True, False)
+
+
+def test_an_image_looks_the_same_in_any_batch_but_not_in_any_epoch(make_set: Make, load: Load) -> None:
+    images = make_set(12)
+
+    def by_index(loader: Loader, epoch: int) -> dict[int, Tensor]:
+        return {int(i): x for xs, _, indices in loader.batches(epoch) for x, i in zip(xs, indices, strict=True)}
+
+    small, large = (by_index(load(images, MIXED, batch_size=size), 3) for size in (2, 6))
+    assert all(torch.equal(small[i], large[i]) for i in range(12))
+    assert not all(torch.equal(small[i], x) for i, x in by_index(load(images, MIXED), 4).items())
+
+
+def test_a_resumed_epoch_needs_no_earlier_one(make_set: Make, load: Load) -> None:
+    images = make_set(12)
+    through = load(images, MIXED)
+    epochs(through, 1, 2)
+    assert same(epochs(through, 3), epochs(load(images, MIXED), 3))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_loading_leaves_torchs_generator_alone(make_set: Make, load: Load, num_workers: int) -> None:
+    loader = load(make_set(8), MIXED, num_workers=num_workers)
+    before = torch.get_rng_state()
+    epochs(loader, 1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_epoch_that_is_broken_off_does_not_reach_into_the_next(make_set: Make, load: Load) -> None:
+    images = make_set(16)
+    loader = load(images, BATCHED, num_workers=1)
+    next(loader.batches(1))
+    assert same(epochs(loader, 2), epochs(load(images, BATCHED), 2))
+
+
+def test_labels_and_indices_belong_to_the_images(make_set: Make, load: Load) -> None:
+    images = make_set(9)
+    for pixels, labels, indices in load(images, PLAIN).batches(1):
+        assert (pixels.dtype, labels.dtype, indices.dtype) == (torch.float32, torch.int64, torch.int64)
+        assert labels.tolist() == [images.labels[i] for i in indices]
+        for image, index in zip(pixels, indices.tolist(), strict=True):
+            file = np.array(Image.open(images.path(index))).transpose(2, 0, 1)
+            assert torch.equal(image, torch.from_numpy(file).float() / 255)
+
+
+@pytest.mark.parametrize(
+    ("count", "shuffle", "sizes"),
+    [(10, True, [4, 4]), (10, False, [4, 4, 2]), (8, True, [4, 4]), (3, True, [3]), (3, False, [3])],
+)
+def test_training_leaves_out_a_partial_batch_and_evaluation_keeps_it(
+    make_set: Make, load: Load, count: int, shuffle: bool, sizes: list[int]
+) -> None:
+    loader = load(make_set(count), PLAIN, shuffle=shuffle)
+    seen = [indices for _, _, indices in loader.batches(1)]
+    assert [len(indices) for indices in seen] == sizes
+    assert (len(loader), loader.num_images_per_epoch) == (len(sizes), sum(sizes))
+    order = torch.cat(seen).tolist()
+    assert (order == list(range(sum(sizes)))) != shuffle
+    assert len(set(order)) == len(order)
+
+
+def test_auto_keeps_what_fits_the_budget_and_says_so(make_set: Make, load: Load) -> None:
+    images = make_set(20)
+    fits = load(images, PLAIN)
+    assert fits.keeps
+    assert fits.cache_note == "train: 20 decoded images take 0.0 MiB of memory"
+    too_big = load(images, PLAIN, cache_budget_mib=0)
+    assert not too_big.keeps
+    assert too_big.cache_note.endswith("more than data.cache_budget_mib=0")
+    assert load(images, PLAIN, cache="memory", cache_budget_mib=0).keeps
+    assert "decoded in every epoch: random_resized_crop and what follows" in load(images, UNCACHED, cache="memory").cache_note
+    assert load(images, PLAIN, cache="none").cache_note.endswith("(data.cache=none)")
+
+
+def test_preparing_tells_how_far_it_is(make_set: Make, load: Load) -> None:
+    told: list[tuple[int, int]] = []
+    load(make_set(70), PLAIN).prepare(lambda done, total: told.append((done, total)))
+    assert told == [(32, 70), (64, 70), (70, 70)]
+
+
+def test_all_unreadable_images_are_named_while_preparing(make_set: Make, load: Load) -> None:
+    images = make_set(9)
+    images.path(2).write_bytes(b"")
+    images.path(7).write_bytes(images.path(7).read_bytes()[:60])
+    sentence = r"data.root: 2 images cannot be read: \S+a/002.png \(empty file\), \S+c/007.png \(.+\); remove or repair them"
+    with pytest.raises(DataError, match=sentence):
+        load(images, PLAIN).prepare()
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_unreadable_image_is_named_while_streaming(make_set: Make, load: Load, num_workers: int) -> None:
+    images = make_set(9)
+    images.path(2).write_bytes(b"no image")
+    loader = load(images, PLAIN, cache="none", num_workers=num_workers, shuffle=False)
+    with pytest.raises(DataError, match=r"^data.root: 1 image cannot be read: \S+a/002.png \(not a JPEG, .* file\); remove or repair it$"):
+        epochs(loader, 1)
+
+
+@pytest.mark.parametrize("when", ["while computing", "while handing over"])
+def test_a_killed_worker_ends_in_a_sentence(make_set: Make, load: Load, when: str) -> None:
+    steps = [RESIZE, {"type": f"die_{when.split()[-1]}"}, TO_TENSOR]
+    loader = load(make_set(64), steps, num_workers=1, batch_size=2)
+    with pytest.raises(CannotGoOn, match=r"a loader process ended unexpectedly .*; type data.num_workers=0"):
+        list(loader.batches(1))
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, OSError])
+def test_a_mistake_in_a_users_transform_is_not_taken_for_a_dead_worker(make_set: Make, load: Load, kind: type[Exception]) -> None:
+    loader = load(make_set(4), [RESIZE, {"type": f"raise_{kind.__name__}"}, TO_TENSOR], num_workers=1)
+    with pytest.raises(kind, match=f"Caught {kind.__name__} in DataLoader worker process 0"):
+        list(loader.batches(1))
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_the_datas_own_mean_and_std_are_those_of_its_pixels(make_set: Make, load: Load, cache: str) -> None:
+    images = make_set(9, sizes=((8, 8),))
+    steps = [*PLAIN, {"type": "normalize", "mean": "data"}]
+    loader = load(images, steps, cache=cache)
+    loader.prepare()
+    pixels = np.stack([np.array(Image.open(images.path(i))) for i in range(9)]) / 255
+    assert loader.statistics is not None
+    assert loader.statistics.mean == pytest.approx(pixels.mean((0, 1, 2)), abs=1e-6)
+    assert loader.statistics.std == pytest.approx(pixels.std((0, 1, 2)), abs=1e-6)
+    assert loader.pipeline.steps[-1]["mean"] == list(loader.statistics.mean)
+    (seen,) = (batch[0] for batch in load(images, loader.pipeline.describe()["steps"], batch_size=9).batches(1))
+    assert seen.mean((0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-4)
+
+
+def test_a_channel_of_one_colour_is_not_divided_by_nothing(make_set: Make, load: Load) -> None:
+    images = make_set(3, channels=1)
+    for index in range(3):
+        Image.new("L", (8, 8), 51).save(images.path(index))
+    steps = [*PLAIN, {"type": "normalize", "mean": "data"}]
+    loader = load(images, steps, channels=1)
+    assert loader.measure().std == (1.0,)
+    assert loader.measure().mean == (0.2,)
+
+
+def test_a_loader_process_could_be_spawned(make_set: Make) -> None:
+    dataset = KeyedImages(make_set(6), pipeline(MIXED), seed=0, cached=None)
+    again = pickle.loads(pickle.dumps(dataset))
+    request = (1, np.arange(6))
+    found, wanted = again[request], dataset[request]
+    assert isinstance(found, tuple)
+    assert isinstance(wanted, tuple)
+    assert same([found], [wanted])
