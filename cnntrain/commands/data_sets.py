@@ -34,8 +34,13 @@ class DataSets:
 _found: dict[str, DataSets] = {}
 
 
+def forget_data() -> None:
+    """A new command looks at the folders anew."""
+    _found.clear()
+
+
 def find_data(config: TrainConfig) -> DataSets:
-    """Scan the folders; every run of a sweep that names the same ones shares the scan.
+    """Scan the folders; all runs of one command that name the same ones share the scan.
 
     Raises:
         DataError: the folders cannot be used.

@@ -6,7 +6,7 @@ Nothing here imports torch before the configuration is known to be good; command
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnntrain.commands.data_sets import image_size_of, input_of
+from cnntrain.commands.data_sets import forget_data, image_size_of, input_of
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import TrainConfig
 from cnntrain.errors import ConfigError, UserError
@@ -18,6 +18,7 @@ def check(jobs: Sequence[Job]) -> None:
     Raises:
         UserError: all faults of all runs.
     """
+    forget_data()
     faults: list[str] = []
     seen: set[str] = set()
     for job in jobs:

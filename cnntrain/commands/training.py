@@ -41,8 +41,8 @@ def train(job: Job, config: TrainConfig) -> float:
     Raises:
         CnntrainError: what ended the run early, with the way to go on.
     """
-    run = job.folder
-    assert run is not None
+    assert job.folder is not None
+    run = shown(job.folder)
     progress = Progress()
     summary = SummaryKeeper(run, progress)
     with ExitStack() as stack:
@@ -77,12 +77,6 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     trained = resume(run, parts, progress) if config.resume is not None else None
     with ExitStack() as stack:
         stack.callback(parts.close)
-        history = History(run / "metrics.jsonl")
-        stack.callback(history.close)
-        if config.resume is not None:
-            history.cut_back(progress.step)
-        board = TensorBoardListener(run, purge_step=progress.step if trained else None)
-        stack.callback(board.close)
         listeners: list[Listener] = []
         tell = Fan(listeners)
         validation = Validation(parts, signals, tell)
@@ -91,6 +85,12 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         if over is not None:
             say(f"{run} is finished already: {over}; to go on, give it more, such as epochs={2 * progress.epoch}")
             return float(progress.best[config.objective])
+        history = History(run / "metrics.jsonl")
+        stack.callback(history.close)
+        if config.resume is not None:
+            history.cut_back(progress.step)
+        board = TensorBoardListener(run, purge_step=progress.step if trained else None)
+        stack.callback(board.close)
         write_config(run / "config.yaml", config)
         write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
         settings = {"kept": parts.kept().plain(), "config": asdict(config)}
@@ -105,6 +105,12 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         trainer.fit()
     conclude(run)
     return float(progress.best.get(config.objective, float("nan")))
+
+
+def shown(folder: Path) -> Path:
+    """The folder as a person would type it: relative to the working directory where it lies inside."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 class Fan:

@@ -1,0 +1,88 @@
+"""`cnntrain eval`: from the checkpoint alone, matched by class names."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import Run, only_run, tree, write_pictures
+
+from cnntrain.cli import main
+
+
+def result(run: Path, split: str = "val") -> dict[str, object]:
+    return json.loads((run / f"eval-{split}.json").read_text())  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def run(train: Run) -> Path:
+    assert train("epochs=8", "transforms=photos") == 0
+    return only_run()
+
+
+def test_it_gives_exactly_the_best_number_of_training(run: Path) -> None:
+    best = json.loads((run / "summary.json").read_text())["best"]
+    assert main(["eval", f"checkpoint={run}"]) == 0
+    found = result(run)
+    assert (found["top1"], found["loss"]) == (best["val/top1"], best["val/loss"])
+    assert found["count"] == 12
+
+
+def test_last_is_the_last_checkpoint(run: Path) -> None:
+    last = json.loads((run / "summary.json").read_text())["last"]
+    assert main(["eval", f"checkpoint={run}/checkpoints/last"]) == 0
+    assert result(run)["loss"] == last["val/loss"]
+
+
+def test_every_file_has_its_row(run: Path) -> None:
+    main(["eval", f"checkpoint={run}", "split=train"])
+    rows = list(csv.DictReader((run / "eval-train.csv").read_text().splitlines()))
+    assert len(rows) == 24
+    assert {row["file"] for row in rows} == {f"{c}/{i}.png" for c in "abc" for i in range(8)}
+    assert all(row["true"] == row["file"][0] for row in rows)
+    right = [row["true"] == row["predicted"] for row in rows]
+    assert [row["correct"] == "true" for row in rows] == right
+    assert result(run, "train")["top1"] == sum(right) / 24
+
+
+def test_a_folder_with_fewer_classes_is_matched_by_name(run: Path, here: Path) -> None:
+    main(["eval", f"checkpoint={run}", "out=all"])
+    whole = json.loads(Path("all/eval-val.json").read_text())
+    shutil.copytree(here / "pictures" / "val" / "c", here / "other" / "c")
+    assert main(["eval", f"checkpoint={run}", "data.val_dir=other", "out=some"]) == 0
+    some = json.loads(Path("some/eval-val.json").read_text())
+    recall_of_c = next(row["recall"] for row in whole["per_class"] if row["class"] == "c")
+    assert some["count"] == 4
+    assert some["top1"] == recall_of_c  # numbered anew, c would be class 0
+
+
+def test_an_unknown_class_is_refused_by_name(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pictures(here / "other", {"a": 2, "zebra": 2})
+    before = tree(here)
+    assert main(["eval", f"checkpoint={run}", "data.val_dir=other"]) == 2
+    assert "zebra" in capsys.readouterr().err
+    assert tree(here) == before
+
+
+def test_other_results_of_the_same_name_are_kept(run: Path) -> None:
+    main(["eval", f"checkpoint={run}"])
+    first = (run / "eval-val.json").read_bytes()
+    main(["eval", f"checkpoint={run}"])
+    assert not (run / "eval-val-2.json").exists()  # the same result needs no second file
+    main(["eval", f"checkpoint={run}/checkpoints/last", "data.val_dir=pictures/train"])
+    assert (run / "eval-val.json").read_bytes() == first
+    assert json.loads((run / "eval-val-2.json").read_text())["count"] == 24
+
+
+def test_the_run_can_be_moved_and_its_config_is_not_needed(run: Path, here: Path) -> None:
+    moved = here / "elsewhere"
+    shutil.move(run, moved)
+    (moved / "config.yaml").unlink()
+    assert main(["eval", f"checkpoint={moved}"]) == 0
+    assert result(moved)["count"] == 12
+
+
+def test_the_confusion_picture_is_a_png(run: Path) -> None:
+    main(["eval", f"checkpoint={run}"])
+    assert (run / "eval-val-confusion.png").read_bytes().startswith(b"\x89PNG")

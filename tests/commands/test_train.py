@@ -1,0 +1,162 @@
+"""`cnntrain train` from its words to its folder."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Run, only_run, tree, write_pictures
+from safetensors.torch import load_file
+
+from cnntrain.cli import main
+
+SEQUENCE = ["step", "epoch", "step", "epoch", "end"]
+
+
+def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / which / "model.safetensors")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def lines(run: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_its_folder_and_names_what_to_do_next(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train() == 0
+    run = only_run()
+    assert {"config.yaml", "run.json", "metrics.jsonl", "summary.json", "train.log", "tensorboard", "checkpoints"} <= set(tree(run))
+    assert (run / "checkpoints" / "last").resolve().name == "step_00000006"  # 24 images, batches of 8, 2 epochs
+    last_line = capsys.readouterr().out.splitlines()[-1]
+    assert str(run) in last_line
+    assert f"cnntrain eval checkpoint={run}" in last_line
+    assert f"tensorboard --logdir {run}" in last_line
+
+
+def test_the_summary_has_the_fixed_words(train: Run) -> None:
+    train()
+    summary = json.loads((only_run() / "summary.json").read_text())
+    assert summary["status"] == "done"
+    assert set(summary["best"]) == {"epoch", "step", "val/top1", "val/loss"}
+    assert set(summary["last"]) == {"epoch", "step", "val/top1", "val/loss", "train/top1", "train/loss"}
+    assert summary["seconds"] > 0
+    assert summary["images_per_second"] > 0
+
+
+def test_the_history_tells_steps_epochs_and_the_end_in_order(train: Run) -> None:
+    train("trainer.log_every_steps=3")
+    found = lines(only_run())
+    assert [line["event"] for line in found] == SEQUENCE
+    assert [line["step"] for line in found] == [3, 3, 6, 6, 6]
+    assert {"train/loss", "lr", "grad_norm", "images_per_second"} <= set(found[0])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(train: Run) -> None:
+    for name, seed in (("one", 5), ("two", 5), ("three", 6)):
+        assert train(f"name={name}", f"seed={seed}") == 0
+    assert same_weights(only_run("one"), only_run("two"))
+    assert not same_weights(only_run("one"), only_run("three"))
+
+
+def test_the_number_of_loader_processes_changes_no_bit(train: Run) -> None:
+    for workers in (0, 1, 2):
+        assert train(f"name=w{workers}", f"data.num_workers={workers}", "transforms=photos", "epochs=2") == 0
+    assert same_weights(only_run("w0"), only_run("w1"))
+    assert same_weights(only_run("w0"), only_run("w2"))
+
+
+def test_a_run_that_was_interrupted_goes_on_to_the_same_bits(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("epochs=40", "model.head.dropout=0.3", "transforms=photos", "trainer.log_every_steps=1")
+    assert train("name=whole", *words) == 0
+    press_ctrl_c_when(lambda: any(Path("outputs/parts").glob("*/checkpoints/last")))
+    assert train("name=parts", *words) == 130
+    run = only_run("parts")
+    said = capsys.readouterr().err
+    assert f"go on with: cnntrain train resume={run}" in said
+    assert json.loads((run / "summary.json").read_text())["status"] == "interrupted"
+    assert main(["train", f"resume={run}"]) == 0
+    assert same_weights(only_run("whole"), run)
+    steps = [line["step"] for line in lines(run) if line["event"] == "step"]
+    assert steps == list(range(1, 121))  # each once, in order
+
+
+def press_ctrl_c_when(ready: "threading.Event | object") -> None:
+    def watch() -> None:
+        while not ready():  # type: ignore[operator]
+            time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def test_a_finished_run_says_so_when_resumed(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    train()
+    run = only_run()
+    before = {path: (run / path).stat().st_mtime_ns for path in tree(run) if (run / path).is_file() and path not in ("train.log", ".lock")}
+    assert main(["train", f"resume={run}"]) == 0
+    assert "finished already: all 2 epochs done" in capsys.readouterr().err
+    assert before == {path: (run / path).stat().st_mtime_ns for path in before}
+
+
+def test_more_epochs_take_the_schedule_of_the_new_length(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    train("schedule=linear", "optimizer.lr=0.1")
+    run = only_run()
+    assert main(["train", f"resume={run}", "epochs=4"]) == 0
+    # a line over 6 steps is 0 at step 6; over 12 it is half of 0.1
+    assert "epochs 2 -> 4: lr at step 6 is 0.05, where the run as it was would have had 0" in capsys.readouterr().err
+    assert json.loads((run / "summary.json").read_text())["last"]["epoch"] == 4
+
+
+def test_a_dry_run_writes_nothing(train: Run, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(here)
+    assert train("dry_run=true") == 0
+    assert tree(here) == before
+    assert "nothing was written" in capsys.readouterr().out
+
+
+def test_a_dry_run_of_the_digits_unpacks_nothing(here: Path) -> None:
+    assert main(["train", "dry_run=true"]) == 0
+    assert tree(here) == []
+
+
+def test_a_loss_that_is_no_number_ends_with_79_and_names_the_way_on(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("optimizer.lr=1e38", "schedule=constant", "optimizer.momentum=0", "optimizer.nesterov=false") == 79
+    assert "try a lower optimizer.lr" in capsys.readouterr().err
+    assert json.loads((only_run() / "summary.json").read_text())["status"] == "diverged"
+
+
+def test_without_a_val_folder_a_stratified_share_of_train_is_set_apart_and_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pictures(here / "pictures" / "train", {"a": 10, "b": 20})
+    words = ["train", "data=folder", "data.root=pictures", "data.image_size=8", "model=simple_cnn", "transforms=plain", "epochs=1"]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert "24 training and 6 validation images" in said  # a fifth of each class
+    run = only_run()
+    assert main(["eval", f"checkpoint={run}"]) == 0
+    assert json.loads((run / "eval-val.json").read_text())["count"] == 6
+
+
+def test_gray_pictures_give_a_net_of_one_channel(here: Path) -> None:
+    write_pictures(here / "pictures" / "train", {"a": 6, "b": 6}, mode="L")
+    write_pictures(here / "pictures" / "val", {"a": 2, "b": 2}, mode="L")
+    assert main(["train", "data=folder", "data.root=pictures", "data.image_size=8", "model=simple_cnn", "epochs=1"]) == 0
+    first = weights(only_run())["stages.0.blocks.0.conv.weight"]
+    assert first.shape[1] == 1
+
+
+def test_epochs_are_chosen_so_that_a_small_set_gets_enough_steps(train: Run) -> None:
+    assert train("epochs=null", "trainer.max_steps=4") == 0
+    summary = json.loads((only_run() / "summary.json").read_text())
+    assert summary["last"]["step"] == 4
+    import yaml
+
+    # 24 images in batches of 8 are 3 steps an epoch: 2,500 steps would be 834 epochs, and 200 are the most
+    assert yaml.safe_load((only_run() / "config.yaml").read_text())["epochs"] == 200
