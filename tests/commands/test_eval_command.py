@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Run, only_run, tree, write_pictures
+from tiny_runs import Run, only_run, tree, write_pictures
 
 from cnntrain.cli import main
 

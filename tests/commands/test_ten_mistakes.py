@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import TINY, tree, write_pictures
+from tiny_runs import TINY, tree, write_pictures
 
 from cnntrain.cli import main
 

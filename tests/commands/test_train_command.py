@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run, only_run, tree, write_pictures
 from safetensors.torch import load_file
+from tiny_runs import Run, only_run, tree, write_pictures
 
 from cnntrain.cli import main
 

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import TINY, Run, only_run
+from tiny_runs import TINY, Run, only_run
 
 from cnntrain.cli import main
 
 
 @pytest.fixture
-def sweep(train: Run) -> Run:  # noqa: ARG001 (makes the pictures)
+def sweep(train: Run) -> Run:
     return lambda *words: main(["train", "-m", *TINY, *words])
 
 
