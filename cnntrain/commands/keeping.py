@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded
+from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted
 from cnntrain.engine.state import Progress
 from cnntrain.engine.step import TrainStep
+from cnntrain.errors import CnntrainError
 from cnntrain.runs.checkpoint import mark, prune, save
 from cnntrain.runs.history import History
-from cnntrain.runs.summary import write_summary
+from cnntrain.runs.summary import read_summary, write_summary
 
 
 class HistoryKeeper:
@@ -57,13 +58,23 @@ class SummaryKeeper:
 
     def __init__(self, run: Path, progress: Progress):
         self.run, self.progress = run, progress
+        self.started = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, EpochDone):
+        if isinstance(event, RunStarted):
+            self.started = True
+        elif isinstance(event, EpochDone):
             self.write("running")
         elif isinstance(event, RunEnded):
             self.progress.seconds = event.seconds
             self.write(event.status, event.reason)
+
+    def ended_by(self, error: BaseException) -> None:
+        """A run that never started leaves the summary of an earlier start as it is."""
+        if self.started or read_summary(self.run) is None:
+            status = error.status if isinstance(error, CnntrainError) else "failed"
+            reason = error.faults[0] if isinstance(error, CnntrainError) else f"{type(error).__name__}: {error}"
+            self.write("interrupted" if isinstance(error, KeyboardInterrupt) else status, reason)
 
     def write(self, status: str, reason: str | None = None) -> None:
         at = self.progress

@@ -10,7 +10,7 @@ from cnntrain.config.configs import all_groups, conf_dir, find_config, first_com
 from cnntrain.config.flags import parse_flags
 from cnntrain.config.help import entry
 from cnntrain.config.userfiles import import_files
-from cnntrain.errors import ConfigError, CnntrainError, did_you_mean
+from cnntrain.errors import CnntrainError, ConfigError, did_you_mean
 
 COMPONENTS = {
     "blocks": ("block", "kinds of blocks, {block: NAME, ...} in model.stages"),

@@ -1,12 +1,12 @@
 """`cnntrain train`: check everything, build, train, keep what a run leaves.
 
-Nothing here imports torch before the configuration is known to be good; commands/training.py does the work.
+Every answer to a typo waits for this file, so it imports the other rooms where they are used; commands/training.py
+does the work.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnntrain.commands.data_sets import forget_data, image_size_of, input_of
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import TrainConfig
 from cnntrain.errors import ConfigError, UserError
@@ -18,6 +18,8 @@ def check(jobs: Sequence[Job]) -> None:
     Raises:
         UserError: all faults of all runs.
     """
+    from cnntrain.commands.data_sets import forget_data
+
     forget_data()
     faults: list[str] = []
     seen: set[str] = set()
@@ -36,6 +38,8 @@ def check(jobs: Sequence[Job]) -> None:
 
 
 def check_one(config: TrainConfig) -> None:
+    from cnntrain.commands.data_sets import image_size_of, input_of
+
     channels, num_classes = input_of(config)  # data first: its faults need no torch
     from cnntrain.engine.precision import resolve_device, resolve_precision
     from cnntrain.model.factory import check_model

@@ -23,7 +23,7 @@ from cnntrain.engine.events import Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
-from cnntrain.errors import CannotGoOn, CnntrainError
+from cnntrain.errors import CannotGoOn, CnntrainError, UserError
 from cnntrain.model.factory import check_model
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
 from cnntrain.report.screen import stderr
@@ -55,18 +55,24 @@ def train(job: Job, config: TrainConfig) -> float:
         try:
             with Signals() as signals:
                 return run_in(run, job, config, progress, summary, signals)
-        except CnntrainError as error:
-            summary.write(error.status, error.faults[0])
-            raise type(error)([*error.faults, *way_on(run, progress)]) from error
-        except torch.OutOfMemoryError as error:
-            summary.write("failed", "out of memory")
-            raise CannotGoOn(out_of_memory(config)) from error
-        except KeyboardInterrupt:
-            summary.write("interrupted", "interrupted at once by a second Ctrl-C")
-            raise
-        except Exception as error:
-            summary.write("failed", f"{type(error).__name__}: {error}")
-            raise
+        except BaseException as error:
+            told = as_told(error, config, run, progress)
+            summary.ended_by(told)
+            if told is error:
+                raise
+            raise told from error
+
+
+def as_told(error: BaseException, config: TrainConfig, run: Path, progress: Progress) -> BaseException:
+    """The error in the user's words, with the way to go on; a bug of ours stays what it is."""
+    if isinstance(error, torch.OutOfMemoryError):
+        error = CannotGoOn(out_of_memory(config))
+    elif isinstance(error, RuntimeError) and "DataLoader worker" in str(error) and not str(error).startswith("Caught "):
+        # torch raises a dead loader process wherever the main one happens to be
+        error = CannotGoOn("a loader process was killed, or the memory it shares is full; try data.num_workers=0")
+    if isinstance(error, CnntrainError) and not isinstance(error, UserError):
+        return type(error)([*error.faults, *way_on(run, progress)])
+    return error
 
 
 def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary: SummaryKeeper, signals: Signals) -> float:

@@ -58,11 +58,27 @@ def without_none(hint: Any) -> Any:
 def closed_faults(config: Any) -> list[str]:
     """Faults of every key in the schema: type, range, choice."""
     faults = []
-    for key, parameter in parameters_of(type(config)).items():
+    schema: type = type(config)
+    for key, parameter in parameters_of(schema).items():
         value = config
         for part in key.split("."):
             value = getattr(value, part)
         faults += value_faults(key, value, parameter)
+    return faults
+
+
+def given_faults(values: Mapping[str, Any], schema: type, prefix: str = "") -> list[str]:
+    """Faults of the keys that a YAML file gives; what it leaves to ${...} is not looked at."""
+    known, faults = parameters_of(schema), []
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        section = any(each.startswith(f"{key}.") for each in known)
+        if section and not isinstance(value, Mapping):
+            faults.append(f"{key}={show(value)} must be a mapping of keys to values")
+        elif isinstance(value, Mapping):
+            faults += given_faults(value, schema, f"{key}.")
+        elif key in known and "${" not in str(value) and value != MUST_BE_GIVEN:
+            faults += value_faults(key, value, known[key])
     return faults
 
 

@@ -1,5 +1,6 @@
 """A command from its words to its exit code: plan, check, claim a folder, and Hydra runs the jobs."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def run(command: Command, argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    gc.disable()  # composing is short and makes many small objects, none of them garbage yet
     wants_traces = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         return answer(command, argv)
@@ -52,6 +54,8 @@ def run(command: Command, argv: Sequence[str]) -> int:
     except Exception:
         traceback.print_exc()
         return 1
+    finally:
+        gc.enable()
 
 
 def answer(command: Command, argv: Sequence[str]) -> int:
@@ -96,6 +100,7 @@ def execute(command: Command, flags: Flags, plan: Plan) -> int:
     Raises:
         CnntrainError: what ended a single run, or what the command's own check found.
     """
+    gc.enable()
     command.check(plan.jobs)
     first = plan.jobs[0].config
     writes = command.makes_folder and not (isinstance(first, TrainConfig) and first.dry_run)

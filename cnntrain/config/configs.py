@@ -46,7 +46,7 @@ def command_groups(config_name: str, dirs: Sequence[Path], packaged: Path) -> di
     """The groups that a command knows: those of its defaults list, and the user's own."""
     of_package = all_groups([packaged])
     chosen = default_choices(config_name, dirs, packaged)
-    groups = {group: [] for group in chosen} | all_groups([*dirs, packaged])
+    groups: dict[str, list[str]] = {group: [] for group in chosen} | all_groups([*dirs, packaged])
     return {group: names for group, names in groups.items() if group in chosen or group not in of_package}
 
 

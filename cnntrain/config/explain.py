@@ -1,13 +1,17 @@
 """Hydra's and OmegaConf's exceptions in one sentence each."""
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+import yaml
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import MarkedYAMLError
 
+from cnntrain.config.check import given_faults
+from cnntrain.config.configs import find_config
 from cnntrain.config.overrides import no_such_config
 from cnntrain.errors import ConfigError, did_you_mean
 
@@ -15,9 +19,22 @@ TOLD = (HydraException, OmegaConfBaseException, MarkedYAMLError)
 IN_FILE = re.compile(r"In '([^']+)'")
 
 
-def explained(error: Exception) -> ConfigError:
-    """The same fault as a sentence that names key or file."""
-    return ConfigError(sentence(error))
+def explained(error: Exception, schema: type | None = None, dirs: Sequence[Path] = ()) -> ConfigError:
+    """The same fault as a sentence that names key or file.
+
+    Args:
+        schema, dirs: with them, a value of the wrong type is looked for in the YAML file, of which OmegaConf
+            tells no more than the name.
+    """
+    said = sentence(error)
+    file = re.search(r" \(in (\S+)/(\S+)\.yaml\)$", said)
+    path = find_config(file[1], file[2], dirs) if file else None
+    if file is None or path is None or schema is None:
+        return ConfigError(said.replace("'$VALUE' of type '$VALUE_TYPE'", "of a key"))
+    text = path.read_text(encoding="utf-8")
+    prefix = "" if "@package _global_" in text else f"{file[1]}."
+    faults = [f"{fault}{file[0]}" for fault in given_faults(yaml.safe_load(text), schema, prefix)]
+    return ConfigError([said, *faults] if said.startswith("no option") or not faults else faults)
 
 
 def sentence(error: BaseException) -> str:
@@ -31,9 +48,9 @@ def sentence(error: BaseException) -> str:
             return missing_config(each, file)
         if isinstance(each, MarkedYAMLError):
             return no_yaml(each)
-    for each in reversed(chain):
-        if isinstance(each, OmegaConfBaseException):
-            return bad_key(each) + file
+    of_config = [each for each in reversed(chain) if isinstance(each, OmegaConfBaseException)]
+    if of_config:  # the innermost that knows its key
+        return bad_key(next((each for each in of_config if each.full_key), of_config[0])) + file
     return " ".join(str(error).split())
 
 
@@ -50,7 +67,8 @@ def missing_config(error: MissingConfigException, file: str) -> str:
 def bad_key(error: OmegaConfBaseException) -> str:
     """An unknown key, or a value of the wrong type, in a YAML file."""
     text = str(error).splitlines()[0]
-    key = str(error.full_key or error.key or "")
+    in_text = re.search(r"full_key: (\S+)", str(error))
+    key = str(error.full_key or error.key or (in_text[1] if in_text else ""))
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)) and error.parent_node is not None:
         names = [str(name) for name in error.parent_node]
         word = key.rpartition(".")[2]

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,14 +44,20 @@ class UserConfigs(SearchPathPlugin):
 
 def add_resolvers() -> None:
     # OmegaConf 2.4 turned the old name register_resolver into the new call, and warns about register_new_resolver
-    register = OmegaConf.register_resolver if version_of(omegaconf) >= (2, 4) else OmegaConf.register_new_resolver
+    register: Any = OmegaConf.register_resolver if version_of(omegaconf) >= (2, 4) else OmegaConf.register_new_resolver
     register("by_device", by_device, replace=True)
+
+
+@cache
+def store_schema(name: str, schema: type) -> None:
+    """Makes a dataclass known to defaults lists; once, since Hydra 1.4 warns about a second time."""
+    ConfigStore.instance().store(name=name, node=schema)
 
 
 @contextmanager
 def ready(command: Command, dirs: Sequence[Path]) -> Iterator[None]:
     """Everything that Hydra needs to know about a command, and the process as it was at the end."""
-    ConfigStore.instance().store(name=f"{command.config_name}_schema", node=command.schema)
+    store_schema(f"{command.config_name}_schema", command.schema)
     Plugins.instance().register(UserConfigs)
     UserConfigs.dirs = list(dirs)
     argv = sys.argv

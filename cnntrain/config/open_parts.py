@@ -18,6 +18,15 @@ PARTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
+def is_open(path: tuple[str, ...]) -> bool:
+    """Whether a path lies in an open part."""
+    return any(begins(path, part) for part, _, _ in PARTS)
+
+
+def begins(path: tuple[str, ...], part: tuple[str, ...]) -> bool:
+    return len(path) >= len(part) and all(mine in ("*", theirs) for mine, theirs in zip(part, path, strict=False))
+
+
 def keywords_at(path: tuple[str, ...], config: Mapping[str, Any]) -> dict[str, Parameter] | None:
     """What the mapping at a path takes; None outside the open parts, or where the component is unknown.
 
@@ -26,7 +35,7 @@ def keywords_at(path: tuple[str, ...], config: Mapping[str, Any]) -> dict[str, P
         config: the configuration as plain data, or as Hydra holds it.
     """
     for part, name_key, kind in PARTS:
-        if len(path) >= len(part) and all(mine in ("*", theirs) for mine, theirs in zip(part, path, strict=False)):
+        if begins(path, part):
             return keywords_of(kind, named(config, path[: len(part)], name_key), name_key, path[len(part) :])
     return None
 

@@ -10,9 +10,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from cnntrain.config.check import parameters_of
 from cnntrain.config.components.parameters import Parameter, show, value_faults
-from cnntrain.config.open_parts import keywords_at
+from cnntrain.config.open_parts import is_open, keywords_at
 from cnntrain.errors import ConfigError, did_you_mean
 
+
+def word_of(override: Override) -> str:
+    """The override as Hydra reads it."""
+    assert override.input_line is not None, override
+    return override.input_line
 
 
 def is_group(override: Override, groups: Mapping[str, Sequence[str]]) -> bool:
@@ -56,6 +61,7 @@ def apply(config: DictConfig, override: Override, schema: type, groups: Mapping[
         allowed = keywords_at(path[:listed], config) if listed else None
         if allowed is None or path[listed] not in allowed:
             raise ConfigError(no_option(config, path, listed, groups, allowed))
+    adds = adds or (isinstance(value, dict) and is_open(path))
     try:
         OmegaConf.update(config, key, value, merge=True, force_add=adds)
     except OmegaConfBaseException as error:
@@ -109,7 +115,7 @@ def no_option(
     beside = list(dict.fromkeys([*map(str, parent.keys()), *(allowed or {}), *(groups if not listed else ())]))
     elsewhere = {full.rpartition(".")[2]: full for full in reversed(list(all_keys(config)))}
     near = get_close_matches(word, beside, 1)
-    if path[-1] in elsewhere and not near:
+    if path[-1] in elsewhere and not (near and listed):
         return f"no option {key}; did you mean {elsewhere[path[-1]]}?"
     if near:
         suggestion = f"{head}{near[0]}{tail}"
@@ -124,8 +130,8 @@ def all_keys(node: Any, prefix: str = "") -> list[str]:
     """Dotted keys of mappings, not of what lists hold."""
     found: list[str] = []
     if isinstance(node, DictConfig):
-        for name in node.keys():  # noqa: SIM118 (iterating would resolve nothing else, but skip nothing either)
-            full = f"{prefix}{name}"
+        for name in map(str, node.keys()):
+            full = f"{prefix}{name!s}"
             simple = OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name)
             child = None if simple else node[name]
             found += all_keys(child, f"{full}.") if isinstance(child, DictConfig) else [full]

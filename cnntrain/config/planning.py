@@ -15,7 +15,7 @@ from cnntrain.config.command import Command, Job
 from cnntrain.config.configs import command_groups, conf_dir, default_choices
 from cnntrain.config.flags import Flags
 from cnntrain.config.hydra_setup import VERSION_BASE
-from cnntrain.config.overrides import is_group
+from cnntrain.config.overrides import is_group, word_of
 from cnntrain.config.points import Points
 from cnntrain.config.resuming import Stored, read_run, run_to_resume
 from cnntrain.config.safety import word_fault
@@ -66,28 +66,32 @@ def make_plan(command: Command, flags: Flags, dirs: Sequence[Path], argv: Sequen
         sweep = flags.multirun or any(o.key_or_group == "hydra.mode" and str(o.value()).upper() == "MULTIRUN" for o in of_hydra)
         given, of_folder = named_folder(of_hydra, command, sweep=sweep)
         chosen = default_choices(command.config_name, dirs, packaged)
-        tasks = [parser.parse_override(normal(o, groups, chosen)) for o in allowed if not o.is_hydra_override()]
+        tasks = parser.parse_overrides([normal(o, groups, chosen) for o in allowed if not o.is_hydra_override()])
         faults += [*refused.values(), *of_folder, *([] if sweep else many_values(tasks))]
         stored = resumed(command, tasks, given, sweep=sweep)
-        hydra_words = [override.input_line for override in of_hydra if override.key_or_group not in (RUN_DIR, SWEEP_DIR)]
+        hydra_words = [word_of(override) for override in of_hydra if override.key_or_group not in (RUN_DIR, SWEEP_DIR)]
         points = Points(command, parser, groups, hydra_words, (*command.name.split(), *argv), sweep, stored)
-        if sweep:
-            params, unsearched = of_sweeper(points, tasks)
-            tasks = [*(parser.parse_override(normal(parser.parse_override(word), groups, chosen)) for word in params), *tasks]
-            faults += unsearched
-        one_value = [override for override in tasks if sweep or not override.is_sweep_override()]
-        jobs, of_jobs = points.jobs(one_value, only_keys=only_shows)
+        readable = [override for override in tasks if sweep or not override.is_sweep_override()]
+        try:
+            jobs, of_jobs = points.jobs(readable, only_keys=only_shows)
+        except ConfigError as error:  # YAML files that do not fit together leave nothing to check the rest against
+            raise ConfigError(faults + error.faults) from error
+        params = points.sweeper.get("params") if sweep else None
+        if params:  # known only after composing
+            of_yaml = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+            jobs, of_jobs = points.jobs([*of_yaml, *readable], only_keys=only_shows)
+        faults += intervals(points.sweeper, tasks) if sweep else []
     if faults + of_jobs:
         raise ConfigError(faults + of_jobs)
-    words = [f"++{o.input_line}" if o.key_or_group in points.added and o.input_line[0] not in "+~" else o.input_line for o in tasks]
+    words = [f"++{word_of(o)}" if o.key_or_group in points.added and word_of(o)[0] not in "+~" else word_of(o) for o in tasks]
     return Plan(jobs, [*hydra_words, *words], sweep, given, stored, points.config)
 
 
 def normal(override: Override, groups: Mapping[str, Sequence[str]], chosen: Mapping[str, Any]) -> str:
     """The word without the need to know about `+`: groups get one where Hydra wants it, keys may always have one."""
-    line = override.input_line.lstrip("+")
+    line = word_of(override).lstrip("+")
     if override.is_delete():
-        return override.input_line
+        return word_of(override)
     if is_group(override, groups):
         return line if override.key_or_group in chosen else f"+{line}"
     return f"++{line}" if override.is_add() or override.is_force_add() else line
@@ -96,7 +100,7 @@ def normal(override: Override, groups: Mapping[str, Sequence[str]], chosen: Mapp
 def many_values(overrides: Sequence[Override]) -> list[str]:
     """Sweeps that nobody asked for."""
     return [
-        f"{override.input_line} holds several values: add -m to run each, or put a text with commas in quotes inside the shell's"
+        f"{word_of(override)} holds several values: add -m to run each, or put a text with commas in quotes inside the shell's"
         for override in overrides
         if override.is_sweep_override()
     ]
@@ -115,7 +119,7 @@ def named_folder(of_hydra: Sequence[Override], command: Command, *, sweep: bool)
         return None, faults
     value = given[right].value()
     if given[right].is_sweep_override() or not str(value):
-        return None, [*faults, f"{given[right].input_line}: one folder is needed"]
+        return None, [*faults, f"{word_of(given[right])}: one folder is needed"]
     return Path(str(value)).expanduser(), faults
 
 
@@ -133,14 +137,12 @@ def resumed(command: Command, tasks: Sequence[Override], given: Path | None, *, 
     return read_run(run, command.schema)
 
 
-def of_sweeper(points: Points, tasks: Sequence[Override]) -> tuple[list[str], list[str]]:
-    """Words that hydra.sweeper.params adds, and a fault for each interval that no sweeper will search."""
-    sweeper = points.compose(()).hydra.sweeper
-    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+def intervals(sweeper: Mapping[str, Any], tasks: Sequence[Override]) -> list[str]:
+    """Intervals that no sweeper will search."""
     if not str(sweeper.get("_target_")).endswith(".BasicSweeper"):
-        return params, []
-    return params, [
-        f"{override.input_line}: an interval needs a sweeper that searches; give values, such as {override.key_or_group}=1,2"
+        return []
+    return [
+        f"{word_of(override)}: an interval needs a sweeper that searches; give values, such as {override.key_or_group}=1,2"
         for override in tasks
         if override.is_interval_sweep()
     ]

@@ -12,8 +12,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from cnntrain.config.check import faults_of
 from cnntrain.config.command import Command, Job
+from cnntrain.config.configs import conf_dir
 from cnntrain.config.explain import TOLD, explained
-from cnntrain.config.overrides import apply, group_faults, is_group
+from cnntrain.config.hydra_setup import UserConfigs
+from cnntrain.config.overrides import apply, group_faults, is_group, word_of
 from cnntrain.config.resuming import Stored
 from cnntrain.config.safety import hydra_faults, target_faults
 from cnntrain.config.schema import EvalConfig, TrainConfig
@@ -68,6 +70,7 @@ class Points:
     sweep: bool = False
     stored: Stored | None = None
     config: DictConfig | None = None  # the last one composed
+    sweeper: DictConfig = field(default_factory=lambda: DictConfig({}))  # Hydra's part about it
     added: set[str] = field(default_factory=set)  # keys that no YAML lists, though their component takes them
 
     def jobs(self, overrides: Sequence[Override], *, only_keys: bool = False) -> tuple[list[Job], list[str]]:
@@ -78,9 +81,9 @@ class Points:
         faults, jobs, number = Faults(), [], 0
         composed: dict[tuple[str, ...], Composed] = {}
         for number, point in enumerate(itertools.product(*axes), 1):
-            words = tuple(value.input_line for value, many in zip(point, swept, strict=True) if many)
+            words = tuple(word_of(value) for value, many in zip(point, swept, strict=True) if many)
             where = f" (in {' '.join(words)})" if words else ""
-            key = tuple(value.input_line for value, is_slow in zip(point, slow, strict=True) if is_slow)
+            key = tuple(word_of(value) for value, is_slow in zip(point, slow, strict=True) if is_slow)
             base = composed.get(key)
             if base is None:
                 base = composed[key] = self.compose(point)
@@ -101,8 +104,8 @@ class Points:
             return [override]
         key, value = override.get_key_element(), override.value()
         if isinstance(value, IntervalSweep):
-            return [self.parser.parse_override(f"{key}={end}") for end in (value.start, value.end)]
-        return [self.parser.parse_override(f"{key}={text}") for text in override.sweep_string_iterator()]
+            return self.parser.parse_overrides([f"{key}={end}" for end in (value.start, value.end)])
+        return self.parser.parse_overrides([f"{key}={text}" for text in override.sweep_string_iterator()])
 
     def is_plain(self, override: Override) -> bool:
         """Whether it can be set over another value of the same key, without composing again."""
@@ -116,11 +119,12 @@ class Points:
         """
         chosen = [override for override in overrides if is_group(override, self.groups)]
         faults = [fault for override in chosen for fault in group_faults(override, self.groups)]
-        good = [override.input_line for override in chosen if not group_faults(override, self.groups)]
+        good = [word_of(override) for override in chosen if not group_faults(override, self.groups)]
         try:
             whole = hydra.compose(self.command.config_name, overrides=[*good, *self.hydra_words], return_hydra_config=True)
         except TOLD as error:
-            raise ConfigError([*faults, *explained(error).faults]) from error
+            told = explained(error, self.command.schema, [*UserConfigs.dirs, conf_dir()])
+            raise ConfigError([*faults, *told.faults]) from error
         of_hydra = whole.hydra
         unsafe = hydra_faults(of_hydra)
         if unsafe:
@@ -131,7 +135,7 @@ class Points:
             whole = self.stored.under(whole, [override.key_or_group for override in chosen], self.command.schema)
         choices = {key: str(name) for key, name in of_hydra.runtime.choices.items() if not key.startswith("hydra") and name is not None}
         faults += self.set_values(whole, [override for override in overrides if not is_group(override, self.groups)])
-        self.config = whole
+        self.config, self.sweeper = whole, of_hydra.sweeper
         return Composed(whole, of_hydra, choices, faults, sorted(OmegaConf.missing_keys(whole)))
 
     def set_values(self, config: DictConfig, overrides: Sequence[Override]) -> list[str]:
@@ -148,7 +152,7 @@ class Points:
         """The job of one point, or why there is none."""
         if base.missing:  # where there is another fault, a key may be missing only because its name has a typo
             return None, [] if base.faults else [f"{key} is required: add {key}=..." for key in base.missing]
-        words = tuple(override.input_line for override in point)
+        words = tuple(word_of(override) for override in point)
         typed, stored, faults = checked(base.config, rules=not base.faults)
         if typed is None or base.faults:
             return None, faults

@@ -8,7 +8,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from cnntrain.config.check import given_faults
 from cnntrain.config.explain import TOLD, sentence
+from cnntrain.config.overrides import word_of
 from cnntrain.config.stored import FILE, plain, read_stored
 from cnntrain.errors import ConfigError
 
@@ -60,6 +62,9 @@ def read_run(run: str, schema: type) -> Stored:
 
 
 def typed(run: str, values: dict[str, Any], schema: type) -> DictConfig:
+    faults = given_faults(values, schema)
+    if faults:
+        raise ConfigError(f"{Path(run) / FILE}: {fault}" for fault in faults)
     try:
         config = OmegaConf.merge(OmegaConf.structured(schema), values)
     except TOLD as error:
@@ -83,7 +88,7 @@ def run_to_resume(overrides: Sequence[Override], *, sweep: bool) -> str | None:
         faults.append("resume goes on with one run; leave out -m")
     recipe = given.get("recipe")
     if recipe is not None and recipe.value() is not None:
-        faults.append(f"{recipe.input_line} does not go with resume: the run has its settings already; give the keys to change")
+        faults.append(f"{word_of(recipe)} does not go with resume: the run has its settings already; give the keys to change")
     if faults:
         raise ConfigError(faults)
     return str(word.value())

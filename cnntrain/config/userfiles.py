@@ -29,8 +29,6 @@ def import_file(path: Path, typed: str) -> None:
         found = importlib.util.find_spec(path.stem) if known is None else known.__spec__
         if found is None or found.origin != str(path):
             raise ConfigError(f"--import {typed}: Python has another module of that name; rename the file, such as my_{path.name}")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # worker processes that start anew find the module by its name
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None, path
     assert spec.loader is not None, path
@@ -40,7 +38,10 @@ def import_file(path: Path, typed: str) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[path.stem]
-        raise ConfigError(f"--import {typed}: {place(error, path)}{type(error).__name__}: {error}") from error
+        text = error.msg if isinstance(error, SyntaxError) else error
+        raise ConfigError(f"--import {typed}: {place(error, path)}{type(error).__name__}: {text}") from error
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # worker processes that start anew find the module by its name
 
 
 def place(error: Exception, path: Path) -> str:

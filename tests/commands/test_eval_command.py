@@ -12,7 +12,7 @@ from cnntrain.cli import main
 
 
 def result(run: Path, split: str = "val") -> dict[str, object]:
-    return json.loads((run / f"eval-{split}.json").read_text())  # type: ignore[no-any-return]
+    return json.loads((run / f"eval-{split}.json").read_text())
 
 
 @pytest.fixture

@@ -106,6 +106,24 @@ def test_a_finished_run_says_so_when_resumed(train: Run, capsys: pytest.CaptureF
     assert before == {path: (run / path).stat().st_mtime_ns for path in before}
 
 
+def test_a_resume_that_cannot_be_leaves_the_run_as_it_was(train: Run, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train()
+    run = only_run()
+    before = (run / "summary.json").read_bytes(), (run / "metrics.jsonl").read_bytes()
+    (pictures / "train" / "a").rename(pictures / "train" / "z")
+    (pictures / "val" / "a").rename(pictures / "val" / "z")
+    assert main(["train", f"resume={run}", "epochs=4"]) == 2
+    assert "the data has other classes now" in capsys.readouterr().err
+    assert before == ((run / "summary.json").read_bytes(), (run / "metrics.jsonl").read_bytes())
+
+
+def test_another_net_is_refused_when_resumed(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    train()
+    run = only_run()
+    assert main(["train", f"resume={run}", "epochs=4", "model.stages.0.out_channels=16"]) == 2
+    assert f"resume={run}: its checkpoint is of another model or optimizer" in capsys.readouterr().err
+
+
 def test_more_epochs_take_the_schedule_of_the_new_length(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
     train("schedule=linear", "optimizer.lr=0.1")
     run = only_run()

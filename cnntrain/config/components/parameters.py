@@ -29,7 +29,7 @@ class Parameter:
     low: float | None = None
     above: float | None = None
     high: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | int, ...] = ()
     words: tuple[str, ...] = ()
     optional: bool = False
     parameters: Mapping[str, "Parameter"] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Parameter:
     def wants(self) -> str:
         """The sentence's end: what a value must be."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(map(str, self.choices)) + (" or null" if self.optional else "")
         base = {
             "int": "a whole number",
             "float": "a number",

@@ -1,0 +1,95 @@
+"""Rules between settings: each with its sentence, and silent where all is well."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cnntrain.config import rules
+from cnntrain.config.rules import eval_rules, train_rules
+from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
+
+
+def config(**changes: Any) -> TrainConfig:
+    good = TrainConfig(epochs=10, optimizer={"type": "sgd", "lr": 0.1}, schedule={"type": "constant"})
+    return replace(good, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": "../x"}, "name=../x must be a plain folder name of letters, digits, _ . and -, such as name=first_try"),
+        (
+            {"data": DataConfig(name="digits", root="photos")},
+            "data.root is set, but data=digits is the set shipped with cnntrain; add data=folder",
+        ),
+        (
+            {"data": DataConfig(name="digits", root="data/digits", val_dir="v")},
+            "data.val_dir is set, but data=digits is the set shipped with cnntrain; add data=folder",
+        ),
+        ({"data": DataConfig(name="mnist")}, "data.name=mnist is not one of digits, folder; a data set of your own is a folder"),
+        (
+            {"data": DataConfig(train_split="a", val_split="a")},
+            "data.train_split and data.val_split are both a; validation needs a folder of its own",
+        ),
+        (
+            {"batch_size": 10, "trainer": TrainerConfig(accumulation_steps=3)},
+            "batch_size=10 cannot be divided by trainer.accumulation_steps=3",
+        ),
+        (
+            {"optimizer": {"type": "sgd", "lr": 1, "nesterov": True, "momentum": 0}},
+            "optimizer.nesterov=true needs optimizer.momentum > 0; set optimizer.nesterov=false",
+        ),
+        (
+            {"optimizer": {"type": "adamw", "lr": 1, "betas": [0.9]}},
+            "optimizer.betas=[0.9] must be two numbers below 1, such as [0.9,0.999]",
+        ),
+        ({"schedule": {"type": "cosine", "warmup_epochs": 10}}, "schedule.warmup_epochs=10 must be less than epochs=10"),
+        ({"schedule": {"type": "step", "milestones": [0.7, 0.5]}}, "schedule.milestones=[0.7,0.5] must rise, such as [0.5,0.75]"),
+        (
+            {"trainer": TrainerConfig(early_stopping_patience=10)},
+            "trainer.early_stopping_patience=10 has no effect in epochs=10; make it smaller, or null",
+        ),
+        (
+            {"trainer": TrainerConfig(time_budget="soon")},
+            "trainer.time_budget=soon is no duration; write it such as 90s, 20m, 1.5h or 1h30m",
+        ),
+        (
+            {"trainer": TrainerConfig(device="cpu", precision="fp16")},
+            "trainer.precision=fp16 needs a GPU; take trainer.precision=bf16, fp32 or auto",
+        ),
+    ],
+)
+def test_each_rule_has_its_sentence(changes: dict[str, Any], sentence: str) -> None:
+    assert train_rules(config(**changes)) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"epochs": None, "schedule": {"type": "cosine", "warmup_epochs": 50}, "trainer": TrainerConfig(early_stopping_patience=50)},
+        {"data": DataConfig(name="digits", root="data/digits")},
+        {"data": DataConfig(name="digits", root="/home/me/data/digits")},
+        {"optimizer": {"type": "sgd", "lr": 1, "nesterov": True}},
+        {"schedule": {"type": "constant", "warmup_epochs": 0}, "epochs": 1},
+        {"name": "a-b_c.3"},
+    ],
+)
+def test_what_works_is_not_complained_about(changes: dict[str, Any]) -> None:
+    assert train_rules(config(**changes)) == []
+
+
+@pytest.mark.parametrize(("gpu", "faults"), [(True, 0), (False, 1)])
+def test_half_precision_on_device_auto_follows_the_machine(monkeypatch: pytest.MonkeyPatch, gpu: bool, faults: int) -> None:
+    probe: Callable[[], bool] = lambda: gpu  # noqa: E731
+    monkeypatch.setattr(rules, "has_accelerator", probe)
+    assert len(train_rules(config(trainer=TrainerConfig(precision="fp16")))) == faults
+    assert len(eval_rules(EvalConfig("x", trainer=EvalTrainerConfig(precision="fp16")))) == faults
+
+
+def test_eval_takes_one_folder() -> None:
+    assert eval_rules(EvalConfig("x", data=EvalDataConfig(root="a", val_dir="b"))) == [
+        "data.root has no effect beside data.val_dir; give one of them"
+    ]
