@@ -26,6 +26,7 @@ from cnntrain.engine.trainer import Plan, Trainer
 from cnntrain.errors import CannotGoOn, CnntrainError, UserError
 from cnntrain.model.factory import check_model
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
+from cnntrain.report.figures import counted
 from cnntrain.report.screen import stderr
 from cnntrain.report.tables import net_table, results_table, show
 from cnntrain.report.tensorboard import TensorBoardListener
@@ -172,7 +173,9 @@ def introduce(parts: Parts) -> str:
         f"data: {len(data.train):,} training and {len(data.val):,} validation images, {parts.num_classes} classes, "
         f"{colour}, {height}x{width} pixels"
     )
-    say(f"{config.epochs} epochs of {len(parts.train)} steps of {config.batch_size} images, on {parts.arithmetic}")
+    assert config.epochs is not None
+    steps = f"{counted(config.epochs, 'epoch')} of {counted(len(parts.train), 'step')} of {counted(config.batch_size, 'image')}"
+    say(f"{steps}, on {parts.arithmetic}")
     layers = check_model(config.model, in_channels=data.channels, num_classes=parts.num_classes, image_size=(height, width))
     table = net_table(layers, config.model.name)
     show(table, screen=stderr())

@@ -45,7 +45,8 @@ class Arithmetic:
     def __str__(self) -> str:
         layout = "channels_last" if self.channels_last else "channels_first"
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
-        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        number = torch.get_num_threads()
+        threads = f", {number} thread{'s' * (number > 1)}" if self.device.type == "cpu" else ""
         return f"{name}, {self.precision}, {layout}{threads}"
 
 

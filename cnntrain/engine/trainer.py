@@ -122,7 +122,8 @@ class Trainer:
         at, plan = self.progress, self.plan
         if at.step >= plan.total_steps:
             cut_short = plan.total_steps < plan.num_epochs * len(self.train)
-            return f"all {plan.total_steps} steps done" if cut_short else f"all {at.epoch} epochs done"
+            number, what = (plan.total_steps, "step") if cut_short else (at.epoch, "epoch")
+            return f"all {number} {what}s done" if number > 1 else f"the one {what} is done"
         if self.out_of_time():
             return f"the time budget of {plan.time_budget_seconds:g} s is used up"
         if plan.early_stopping_patience is not None and at.epochs_since_best >= plan.early_stopping_patience:

@@ -15,6 +15,7 @@ __all__ = ["ConsoleListener", "close_logging", "say", "setup_logging"]
 
 SECONDS_BETWEEN_DRAWINGS = 0.1
 SECONDS_BETWEEN_LINES = 10.0
+EPOCH_LINE = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top5")
 
 
 class ConsoleListener:
@@ -120,9 +121,11 @@ class ConsoleListener:
         self._note(event.metrics)
         self.pace.paused(now)
         self.told = now
-        names = [name for name in ("train/loss", "train/top1", "val/loss", "val/top1", "val/top5") if name in event.metrics]
-        parts = [f"{name} {metric_text(name, event.metrics[name])}" for name in names]
-        parts += [f"{self.shown['images_per_second']} images/s", duration(event.seconds)]
+        # on a terminal a line of 80 columns, since a wrapped one cannot be read down; metrics.jsonl has them all
+        told = [name for name in EPOCH_LINE if not self.screen.is_live or name not in ("train/top1", "val/top5")]
+        parts = [f"{name} {metric_text(name, event.metrics[name])}" for name in told if name in event.metrics]
+        parts += [] if self.screen.is_live else [f"{self.shown['images_per_second']} images/s"]
+        parts += [duration(event.seconds)]
         self._say("  ".join([self._epoch_name(event.epoch), *parts, *(["best"] if event.is_best else [])]))
         self._draw(event.epoch, "")
 

@@ -44,3 +44,8 @@ def duration(seconds: float | None) -> str:
 def size_text(shape: Any) -> str:
     """(64, 8, 8) -> `64 x 8 x 8`."""
     return " x ".join(str(size) for size in shape)
+
+
+def counted(number: int, word: str) -> str:
+    """1 epoch, 30 epochs."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
