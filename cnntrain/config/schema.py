@@ -80,7 +80,7 @@ class TrainerConfig:
     device: str = setting("auto", "where to compute", choices=DEVICES)
     precision: str = setting("auto", "arithmetic of convolutions: auto picks the fastest correct one of the device", choices=PRECISIONS)
     channels_last: bool = setting(True, "store feature maps as (N, H, W, C), which most devices compute faster")
-    threads: int | None = setting(None, "CPU threads; null: as many as there are free cores", low=1, optional=True)
+    threads: int | None = setting(None, "CPU threads; null: torch's choice, one for each core", low=1, optional=True)
     deterministic: bool = setting(False, "only algorithms that repeat bit by bit on a GPU too (slower)")
     label_smoothing: float = setting(0.0, "share of the target spread evenly over all classes", low=0.0, high=0.99)
     clip_norm: float | None = setting(None, "largest total gradient norm; null: no clipping", above=0.0, optional=True)
@@ -128,7 +128,7 @@ class EvalTrainerConfig:
 
     device: str = setting("auto", "where to compute", choices=DEVICES)
     precision: str | None = setting(None, "arithmetic; null: as in training", choices=PRECISIONS, optional=True)
-    threads: int | None = setting(None, "CPU threads; null: as many as there are free cores", low=1, optional=True)
+    threads: int | None = setting(None, "CPU threads; null: torch's choice, one for each core", low=1, optional=True)
 
 
 @dataclass

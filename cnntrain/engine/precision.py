@@ -1,5 +1,6 @@
 """Where and in which arithmetic a network computes; chosen once per run, never asked in the loop."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,8 @@ def resolve_arithmetic(device: str, precision: str, *, channels_last: bool, dete
         torch.backends.cuda.matmul.allow_tf32 = not deterministic
         torch.backends.cudnn.allow_tf32 = not deterministic
         torch.backends.cudnn.benchmark = not deterministic
+    if deterministic and where.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a workspace of fixed size
     torch.use_deterministic_algorithms(deterministic and where.type == "cuda")
     return Arithmetic(where, resolve_precision(where.type, precision), channels_last)
 
