@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from cnntrain.commands.data_sets import DataSets, choose_epochs, find_data, image_size_of
+from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of
 from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.schema import EvalConfig, TrainConfig
 from cnntrain.data.folder import ImageSet
@@ -15,6 +15,7 @@ from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
 from cnntrain.engine.step import TrainStep
+from cnntrain.errors import CheckpointError
 from cnntrain.model.factory import build_model
 from cnntrain.model.network import Network
 from cnntrain.randomness import INIT, key
@@ -78,6 +79,8 @@ class Parts:
             batch_size=config.batch_size,
             precision=self.arithmetic.precision,
             channels_last=self.arithmetic.channels_last,
+            threads=torch.get_num_threads(),
+            deterministic=config.trainer.deterministic,
         )
 
 
@@ -93,15 +96,13 @@ def build(config: TrainConfig) -> Parts:
         trainer.device, trainer.precision, channels_last=trainer.channels_last, deterministic=trainer.deterministic
     )
     data = find_data(config)
-    pipelines = [
-        build_pipeline(steps, image_size=image_size_of(config.data), channels=data.channels, statistics=None, place=place)
-        for place, steps in (("transforms.train", config.transforms.train), ("transforms.eval", config.transforms.eval))
-    ]
+    pipelines = build_pipelines(config, channels=data.channels)
     config = replace(config, batch_size=min(config.batch_size, len(data.train)))
     train = training_loader(data.train, pipelines[0], config, arithmetic, shuffle=True)
     val = training_loader(data.val, pipelines[1], config, arithmetic, shuffle=False)
-    config = replace(config, epochs=choose_epochs(config.epochs, steps_per_epoch=len(train)))
-    torch.manual_seed(key(config.seed, INIT) >> 1)  # torch takes 63 bits
+    check_length(config, steps_per_epoch=len(train))
+    config = replace(config, epochs=choose_epochs(config, steps_per_epoch=len(train)))
+    torch.manual_seed(key(config.seed, INIT) >> 1)
     model = build_model(config.model, in_channels=data.channels, num_classes=len(data.train.classes), image_size=image_size_of(config.data))
     arithmetic.place(model)
     step = TrainStep(
@@ -114,6 +115,17 @@ def build(config: TrainConfig) -> Parts:
         accumulation_steps=trainer.accumulation_steps,
     )
     return Parts(config, data, arithmetic, train, val, model, step)
+
+
+def build_pipelines(config: TrainConfig, *, channels: int) -> list[Pipeline]:
+    """The training and the evaluation pipeline.
+
+    Raises:
+        ConfigError: steps that cannot work, of either.
+    """
+    size = image_size_of(config.data)
+    lists = {"transforms.train": config.transforms.train, "transforms.eval": config.transforms.eval}
+    return [build_pipeline(steps, image_size=size, channels=channels, statistics=None, place=place) for place, steps in lists.items()]
 
 
 def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, arithmetic: Arithmetic, *, shuffle: bool) -> Loader:
@@ -135,13 +147,20 @@ def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebui
 
     Raises:
         ConfigError: the device or precision is not to be had here, or a component is not known here.
+        CheckpointError: the weights do not fit, as when a user's own block has changed.
     """
     trainer = config.trainer
-    set_threads(trainer.threads)
-    arithmetic = resolve_arithmetic(trainer.device, trainer.precision or kept.precision, channels_last=kept.channels_last)
+    set_threads(trainer.threads or kept.threads)
+    arithmetic = resolve_arithmetic(
+        trainer.device, trainer.precision or kept.precision, channels_last=kept.channels_last, deterministic=kept.deterministic
+    )
     height, width = kept.image_size
     model = build_model(kept.model_config, in_channels=kept.channels, num_classes=len(kept.classes), image_size=(height, width))
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"checkpoint={config.checkpoint}: its weights do not fit the network that it names ({reason})") from error
     arithmetic.place(model)
     return Rebuilt(model, arithmetic, Pipeline.from_description(kept.preprocessing))
 

@@ -77,11 +77,26 @@ def image_size_of(data: DataConfig) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def choose_epochs(epochs: int | None, *, steps_per_epoch: int) -> int:
-    """The given epochs, or enough for STEPS_WANTED optimizer steps."""
-    if epochs is not None:
-        return epochs
+def choose_epochs(config: TrainConfig, *, steps_per_epoch: int) -> int:
+    """The given epochs; else as many as the given steps need; else enough for STEPS_WANTED optimizer steps."""
+    if config.epochs is not None:
+        return config.epochs
+    if config.trainer.max_steps is not None:
+        return ceil(config.trainer.max_steps / steps_per_epoch)
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, ceil(STEPS_WANTED / steps_per_epoch)))
+
+
+def check_length(config: TrainConfig, *, steps_per_epoch: int) -> None:
+    """
+    Raises:
+        ConfigError: trainer.max_steps lies behind the end that epochs sets, and would have no effect.
+    """
+    max_steps = config.trainer.max_steps
+    if config.epochs is not None and max_steps is not None and max_steps > config.epochs * steps_per_epoch:
+        raise ConfigError(
+            f"trainer.max_steps={max_steps} has no effect: epochs={config.epochs} of {steps_per_epoch} steps end before; "
+            "give epochs=null to let the steps decide"
+        )
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnntrain.commands.kept import Kept, read_kept
 from cnntrain.config.command import Command, Job
-from cnntrain.config.schema import EvalConfig
+from cnntrain.config.schema import DataConfig, EvalConfig
 from cnntrain.data.folder import ImageSet, scan_for_eval, scan_train_val
+from cnntrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,11 +33,13 @@ def run(job: Job) -> float:
     from cnntrain.report.console import say
     from cnntrain.report.tables import evaluation_table, per_class_table, show
     from cnntrain.runs.checkpoint import load, resolve
+    from cnntrain.runs.durable import told_plainly
 
     config = job.config
     assert isinstance(config, EvalConfig)
     checkpoint = load(resolve(Path(config.checkpoint)))
     kept = read_kept(checkpoint.config, checkpoint.folder)
+    out = results_folder(config, checkpoint.folder)
     images, notes = find_images(config, kept)
     for note in notes:
         say(note)
@@ -47,7 +51,8 @@ def run(job: Job) -> float:
     loader.close()
     result = summary(totals, images, checkpoint.folder)
     show(f"{checkpoint.folder} on {images.directory}", evaluation_table(result), per_class_table(result["per_class"]))
-    written = write_results(results_folder(config, checkpoint.folder), config.split, result, prediction_rows(predictions, images))
+    with told_plainly(out):
+        written = write_results(out, images.split, result, prediction_rows(predictions, images))
     show("written: " + ", ".join(str(path) for path in written))
     return float(result["top1"])
 
@@ -55,13 +60,25 @@ def run(job: Job) -> float:
 def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[str]]:
     """The folder that was asked for; without one, the split of the training run, found again as training found it."""
     trained_on = kept.data_config
+    split = config.split or trained_on.val_split
     if config.data.val_dir is not None:
-        return scan_for_eval(Path(config.data.val_dir), split=config.split, classes=kept.classes)
-    if config.data.root is None and config.split in (trained_on.train_split, trained_on.val_split):
-        train, val, notes = scan_train_val(trained_on, seed=kept.seed)
-        return (train if config.split == trained_on.train_split else val), notes
-    root = trained_on.root if config.data.root is None else config.data.root
-    return scan_for_eval(Path(root) / config.split, split=config.split, classes=kept.classes)
+        return scan_for_eval(Path(config.data.val_dir), split=split, classes=kept.classes)
+    if config.data.root is not None:
+        return scan_for_eval(Path(config.data.root) / split, split=split, classes=kept.classes)
+    own = {trained_on.train_split: trained_on.train_dir, trained_on.val_split: trained_on.val_dir}.get(split)
+    folder = Path(own or Path(trained_on.root) / split)
+    was_split = split in (trained_on.train_split, trained_on.val_split) and not has_val_folder(trained_on)
+    if not was_split:
+        return scan_for_eval(folder, split=split, classes=kept.classes)
+    train, val, notes = scan_train_val(trained_on, seed=kept.seed)
+    if list(train.classes) != kept.classes:
+        raise DataError(f"{train.directory} has other classes now than the run was trained with; name a folder by data.val_dir=DIR")
+    return (train if split == trained_on.train_split else val), notes
+
+
+def has_val_folder(data: DataConfig) -> bool:
+    """Whether validation images lie in a folder of their own, or were set apart from train."""
+    return data.val_dir is not None or (Path(data.root) / data.val_split).is_dir()
 
 
 def measure(
@@ -106,8 +123,16 @@ def prediction_rows(predictions: Sequence[tuple[int, int, float]], images: Image
 
 
 def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
-    """out=DIR, else the run folder of the checkpoint (RUN/checkpoints/step_*)."""
-    return Path(config.out) if config.out is not None else checkpoint.parent.parent
+    """out=DIR, else the run folder of the checkpoint (RUN/checkpoints/step_*).
+
+    Raises:
+        ConfigError: nothing can be written there, which is better known before the evaluation than after it.
+    """
+    folder = Path(config.out) if config.out is not None else checkpoint.parent.parent
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigError(f"{folder}: results cannot be written there; give another folder by out=DIR")
+    return folder
 
 
 def write_results(folder: Path, split: str, result: dict[str, Any], rows: list[list[str]]) -> list[Path]:

@@ -17,6 +17,7 @@ class Kept:
         data: DataConfig of the training run, its folders absolute.
         preprocessing: the evaluation pipeline, with every number in it.
         precision: what trainer.precision came to.
+        threads, deterministic: as in training, since a CPU's last bits depend on the number of threads.
     """
 
     model: dict[str, Any]
@@ -29,6 +30,8 @@ class Kept:
     batch_size: int
     precision: str
     channels_last: bool
+    threads: int
+    deterministic: bool
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,6 +9,7 @@ from cnntrain.commands.building import Parts
 from cnntrain.commands.validation import Validation
 from cnntrain.data.loaders import Loader
 from cnntrain.engine.events import Event, RunEnded, RunStarted
+from cnntrain.metrics.classification import MOST_CLASSES_IN_CONFUSION
 from cnntrain.report.plots import as_pictures
 from cnntrain.report.tensorboard import TensorBoardListener
 
@@ -16,7 +17,7 @@ NUM_SAMPLES = 32
 
 
 class Pictures:
-    """A listener: samples at the start, mistakes and confusion of the best epoch so far at the end."""
+    """A listener: samples at the start, mistakes and confusion of the last validation at the end."""
 
     def __init__(self, board: TensorBoardListener, parts: Parts, validation: Validation, net: str):
         self.board, self.parts, self.validation, self.net = board, parts, validation, net
@@ -31,7 +32,8 @@ class Pictures:
 
     def mistakes(self, step: int) -> None:
         classes = self.parts.data.train.classes
-        self.board.confusion(self.validation.totals.confusion(), classes, step)
+        if len(classes) <= MOST_CLASSES_IN_CONFUSION:
+            self.board.confusion(self.validation.totals.confusion(), classes, step)
         if self.validation.wrong:
             labels = self.parts.data.val.labels
             rows = [(classes[labels[index]], classes[predicted], probability) for index, predicted, probability in self.validation.wrong]

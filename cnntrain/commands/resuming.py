@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from cnntrain.commands.building import Parts
+from cnntrain.commands.origin import data_record
 from cnntrain.engine.schedule import Schedule, build_schedule
 from cnntrain.engine.state import Progress
 from cnntrain.errors import CheckpointError
 from cnntrain.report.console import say
-from cnntrain.runs.checkpoint import load, newest
+from cnntrain.runs.checkpoint import Checkpoint, load, newest
+from cnntrain.runs.summary import read_run
 
 
 def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None:
@@ -20,7 +22,7 @@ def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None
         The configuration that the checkpoint was trained with, or None where the run has no checkpoint yet.
 
     Raises:
-        CheckpointError: no checkpoint of the run is whole, or it is of another network or other classes.
+        CheckpointError: no checkpoint of the run is whole, or it does not go with the configuration or the data.
     """
     folder, broken = newest(run)
     for fault in broken:
@@ -31,33 +33,68 @@ def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None
         say(f"{run} has no checkpoint yet; it starts from the beginning")
         return None
     checkpoint = load(folder)
-    kept = checkpoint.config["kept"]
-    if kept["classes"] != list(parts.data.train.classes):
-        raise CheckpointError(f"resume={run}: the data has other classes now than the run was trained with; start anew without resume")
+    trained = dict(checkpoint.config["config"])
+    faults = misfits(checkpoint, trained, parts)
+    if faults:
+        raise CheckpointError(f"resume={run}: {fault}; change it back, or start anew without resume" for fault in faults)
+    restore(run, checkpoint, parts)
+    for name, value in checkpoint.state.items():
+        if name != "scaler":
+            setattr(progress, name, value)
+    say(f"resumed from {folder.name}: {progress.epoch} epochs, {progress.step} steps done")
+    if progress.step != progress.epoch * len(parts.train):
+        say("its last epoch was cut short; training goes on with the next one")
+    if (read_run(run) or {}).get("data") not in (None, data_record(parts.data)):
+        say("the images have changed since; what follows is not what the run would have become")
+    return trained
+
+
+def misfits(checkpoint: Checkpoint, trained: dict[str, Any], parts: Parts) -> list[str]:
+    """What a run cannot go on with: all but these may change."""
+    faults = []
+    if checkpoint.config["kept"]["classes"] != list(parts.data.train.classes):
+        faults.append("the data has other classes now than the run was trained with")
+    was, now = trained["optimizer"]["type"], parts.config.optimizer["type"]
+    if was != now:
+        faults.append(f"optimizer.type is {now}, but the run was trained with {was}, whose state does not fit")
+    steps, steps_now = checkpoint.config["steps_per_epoch"], len(parts.train)
+    if steps != steps_now:
+        faults.append(
+            f"an epoch has {steps_now} steps now, but had {steps}: batch_size ({trained['batch_size']} then, "
+            f"{parts.config.batch_size} now) or the number of images changed"
+        )
+    return faults
+
+
+def restore(run: Path, checkpoint: Checkpoint, parts: Parts) -> None:
+    """
+    Raises:
+        CheckpointError: weights or optimizer state of other shapes.
+    """
+    optimizer = parts.step.optimizer
+    state = checkpoint.optimizer
+    for stored, own in zip(state["param_groups"], optimizer.param_groups, strict=False):
+        # load_state_dict would bring back the old weight decay and momentum: what the configuration says counts
+        stored.update({name: value for name, value in own.items() if name != "params"})
     try:
         parts.model.load_state_dict(checkpoint.model)
-        parts.step.optimizer.load_state_dict(checkpoint.optimizer)
-    except (RuntimeError, ValueError) as error:
+        optimizer.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"resume={run}: its checkpoint is of another model or optimizer ({reason}); start anew without resume"
-        ) from error
-    state = dict(checkpoint.state)
-    parts.step.scaler.load_state_dict(state.pop("scaler"))
-    for name, value in state.items():
-        setattr(progress, name, value)
-    say(f"resumed from {folder.name}: {progress.epoch} epochs, {progress.step} steps done")
-    return dict(checkpoint.config["config"])
+        said = f"resume={run}: its checkpoint is of another model or optimizer ({reason}); start anew without resume"
+        raise CheckpointError(said) from error
+    scaler = checkpoint.state["scaler"]
+    if scaler and parts.step.scaler.is_enabled():  # empty where the run did not compute in fp16
+        parts.step.scaler.load_state_dict(scaler)
 
 
 def say_lr(trained: dict[str, Any], before: Schedule, now: Schedule, progress: Progress, parts: Parts) -> None:
     """What a changed length or schedule does to the lr at this point."""
     was, becomes = before(progress.step), now(progress.step)
     if was != becomes:
-        say(
-            f"epochs {trained['epochs']} -> {parts.config.epochs}: lr at step {progress.step} is {becomes:.4g}, "
-            f"where the run as it was would have had {was:.4g}"
-        )
+        epochs = "" if trained["epochs"] == parts.config.epochs else f"epochs {trained['epochs']} -> {parts.config.epochs}: "
+        said = f"lr at step {progress.step} is {becomes:.4g}, where the run as it was would have had {was:.4g}"
+        say(f"{epochs}{said}")
 
 
 def schedule_of(config: dict[str, Any], *, steps_per_epoch: int) -> Schedule:

@@ -6,10 +6,14 @@ does the work.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import TrainConfig
 from cnntrain.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from cnntrain.model.shapes import LayerShape
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -26,7 +30,8 @@ def check(jobs: Sequence[Job]) -> None:
     for job in jobs:
         config = job.config
         assert isinstance(config, TrainConfig)
-        by = f"{config.data} {config.model} {config.num_classes} {config.trainer.device} {config.trainer.precision}"
+        batch = f"{config.batch_size} {config.trainer.accumulation_steps}"
+        by = f"{config.data} {config.transforms} {config.model} {config.num_classes} {batch} {config.trainer}"
         if by not in seen:
             seen.add(by)
             try:
@@ -41,11 +46,28 @@ def check_one(config: TrainConfig) -> None:
     from cnntrain.commands.data_sets import image_size_of, input_of
 
     channels, num_classes = input_of(config)  # data first: its faults need no torch
+    from cnntrain.commands.building import build_pipelines
     from cnntrain.engine.precision import resolve_device, resolve_precision
     from cnntrain.model.factory import check_model
 
-    check_model(config.model, in_channels=channels, num_classes=num_classes, image_size=image_size_of(config.data))
+    layers = check_model(config.model, in_channels=channels, num_classes=num_classes, image_size=image_size_of(config.data))
+    check_batch_norm(config, layers)
+    build_pipelines(config, channels=channels)
     resolve_precision(resolve_device(config.trainer.device), config.trainer.precision)
+
+
+def check_batch_norm(config: TrainConfig, layers: "Sequence[LayerShape]") -> None:
+    """
+    Raises:
+        ConfigError: a BatchNorm would see one number for a channel, which has no variance.
+    """
+    at_once = config.batch_size // config.trainer.accumulation_steps
+    for layer in layers:
+        if at_once == 1 and layer.kind.startswith("BatchNorm") and all(side == 1 for side in layer.output_shape[1:]):
+            raise ConfigError(
+                f"batch_size={config.batch_size} trainer.accumulation_steps={config.trainer.accumulation_steps}: BatchNorm at "
+                f"{layer.path} sees a 1x1 map of one image, which has no variance; take batch_size=2 or more, or model.norm=group"
+            )
 
 
 def claim(name: str, stamp: str, sweep: bool, given: Path | None) -> Path:

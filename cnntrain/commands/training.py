@@ -1,9 +1,10 @@
 """One run, from checked configuration to its last line: build, resume, train, keep, report."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -11,19 +12,20 @@ import torch
 from cnntrain.commands.building import Parts, build
 from cnntrain.commands.data_sets import digits_at_hand, image_size_of
 from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
+from cnntrain.commands.kept import absolute_data
 from cnntrain.commands.origin import run_record
 from cnntrain.commands.pictures import Pictures
 from cnntrain.commands.resuming import resume, say_lr, schedule_of, total_steps
 from cnntrain.commands.validation import Validation
 from cnntrain.config.command import Job
 from cnntrain.config.durations import parse_duration
-from cnntrain.config.schema import TrainConfig
-from cnntrain.config.stored import write_config
+from cnntrain.config.schema import DataConfig, TrainConfig
+from cnntrain.config.stored import as_yaml
 from cnntrain.engine.events import Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
-from cnntrain.errors import CannotGoOn, CnntrainError, UserError
+from cnntrain.errors import CannotGoOn, CnntrainError, Diverged, UserError
 from cnntrain.model.factory import check_model
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
 from cnntrain.report.figures import counted
@@ -31,7 +33,8 @@ from cnntrain.report.screen import stderr
 from cnntrain.report.tables import net_table, results_table, show
 from cnntrain.report.tensorboard import TensorBoardListener
 from cnntrain.report.text import as_text
-from cnntrain.runs.folder import lock
+from cnntrain.runs.durable import write_atomically
+from cnntrain.runs.folder import follow, lock
 from cnntrain.runs.history import History
 from cnntrain.runs.summary import read_summary, write_run
 
@@ -57,29 +60,38 @@ def train(job: Job, config: TrainConfig) -> float:
             with Signals() as signals:
                 return run_in(run, job, config, progress, summary, signals)
         except BaseException as error:
-            told = as_told(error, config, run, progress)
+            told = as_told(error, config, run, job)
             summary.ended_by(told)
             if told is error:
                 raise
             raise told from error
 
 
-def as_told(error: BaseException, config: TrainConfig, run: Path, progress: Progress) -> BaseException:
+def as_told(error: BaseException, config: TrainConfig, run: Path, job: Job) -> BaseException:
     """The error in the user's words, with the way to go on; a bug of ours stays what it is."""
-    if isinstance(error, torch.OutOfMemoryError):
-        error = CannotGoOn(out_of_memory(config))
-    elif isinstance(error, RuntimeError) and "DataLoader worker" in str(error) and not str(error).startswith("Caught "):
+    if is_out_of_memory(error):
+        return CannotGoOn(out_of_memory(config))
+    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error) and not str(error).startswith("Caught "):
         # torch raises a dead loader process wherever the main one happens to be
         error = CannotGoOn("a loader process was killed, or the memory it shares is full; try data.num_workers=0")
     if isinstance(error, CnntrainError) and not isinstance(error, UserError):
-        return type(error)([*error.faults, *way_on(run, progress)])
+        return type(error)([*error.faults, *way_on(run, job, diverged=isinstance(error, Diverged))])
     return error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """torch has a kind of its own for CUDA's allocator; others only a text."""
+    texts = ("not enough memory", "out of memory", "ALLOC_FAILED")
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
 
 
 def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary: SummaryKeeper, signals: Signals) -> float:
     parts = build(config)
     config = parts.config
     net = introduce(parts)
+    if config.resume is None:
+        record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
     parts.prepare(preparing(signals))
     trained = resume(run, parts, progress) if config.resume is not None else None
     with ExitStack() as stack:
@@ -90,28 +102,46 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         trainer = make_trainer(parts, trained, progress, validation, tell, signals)
         over = trainer.ended()
         if over is not None:
-            say(f"{run} is finished already: {over}; to go on, give it more, such as epochs={2 * progress.epoch}")
-            return float(progress.best[config.objective])
+            say(f"{run} is finished already: {over}; {more_of(config)}")
+            return float(progress.best.get(config.objective, float("nan")))
+        if config.resume is not None:
+            record(run, job, parts)
         history = History(run / "metrics.jsonl")
         stack.callback(history.close)
         if config.resume is not None:
             history.cut_back(progress.step)
         board = TensorBoardListener(run, purge_step=progress.step if trained else None)
         stack.callback(board.close)
-        write_config(run / "config.yaml", config)
-        write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
-        settings = {"kept": parts.kept().plain(), "config": asdict(config)}
+        settings = {"kept": parts.kept().plain(), "config": asdict(config), "steps_per_epoch": len(parts.train)}
         listeners += [
+            CheckpointKeeper(run, parts.step, progress, settings),  # first: what is told must be saved
             HistoryKeeper(history),
-            CheckpointKeeper(run, parts.step, progress, settings),
             summary,
             board,
             Pictures(board, parts, validation, net),
             stack.enter_context(ConsoleListener()),
         ]
         trainer.fit()
-    conclude(run)
+    conclude(run, job)
     return float(progress.best.get(config.objective, float("nan")))
+
+
+def record(run: Path, job: Job, parts: Parts) -> None:
+    """config.yaml, with folders that hold from anywhere, and run.json."""
+    stored = replace(parts.config, data=DataConfig(**absolute_data(parts.config)))
+    write_atomically(run / "config.yaml", as_yaml(stored).encode())
+    write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
+
+
+def more_of(config: TrainConfig) -> str:
+    """What to type to train a finished run longer."""
+    trainer = config.trainer
+    assert config.epochs is not None
+    if trainer.max_steps is not None:
+        return f"to go on, give it more steps: trainer.max_steps={2 * trainer.max_steps} epochs={2 * config.epochs}"
+    ends = {"trainer.time_budget": trainer.time_budget, "trainer.early_stopping_patience": trainer.early_stopping_patience}
+    others = "".join(f" {key}=null" for key, value in ends.items() if value is not None)
+    return f"to go on, give it more epochs: epochs={2 * config.epochs}{others}"
 
 
 def shown(folder: Path) -> Path:
@@ -165,7 +195,7 @@ def make_trainer(
 def introduce(parts: Parts) -> str:
     """Say what is about to run: data, device, network; returns the network's table as text."""
     config, data = parts.config, parts.data
-    for note in data.notes:
+    for note in (*data.notes, *(loader.cache_note for loader in (parts.train, parts.val) if not loader.keeps)):
         say(note)
     height, width = image_size_of(config.data)
     colour = "gray" if data.channels == 1 else "colour"
@@ -198,24 +228,40 @@ def preparing(signals: Signals) -> Callable[[int, int], None]:
     return progress
 
 
-def conclude(run: Path) -> None:
+def conclude(run: Path, job: Job) -> None:
     """The results, and a last line with the folder and what to type next."""
     summary = read_summary(run)
     assert summary is not None
     show(results_table(summary))
-    show(f"{run}  |  {command('cnntrain eval', f'checkpoint={run}')}  |  {command('tensorboard', '--logdir', str(run))}")
+    evaluate = command("cnntrain eval", f"checkpoint={run}", *imports_of(job))
+    show(f"{run}  |  {evaluate}  |  {command('tensorboard', '--logdir', str(run))}")
+
+
+def imports_of(job: Job) -> list[str]:
+    """The --import words of the command line: without them a user's own components are not known."""
+    found: list[str] = []
+    for place, word in enumerate(job.argv):
+        if word == "--import":
+            found += job.argv[place : place + 2]
+        elif word.startswith("--import="):
+            found.append(word)
+    return found
 
 
 def command(*words: str) -> str:
     return " ".join([words[0], *map(shlex.quote, words[1:])])
 
 
-def way_on(run: Path, progress: Progress) -> list[str]:
+def way_on(run: Path, job: Job, *, diverged: bool) -> list[str]:
     """Where a run that ended early can be taken up again."""
-    if progress.epoch == 0:
-        return [f"no epoch was complete; start it again in its folder: {command('cnntrain train', f'resume={run}')}"]
+    resume_words = command("cnntrain train", f"resume={run}", *imports_of(job))
+    if diverged:
+        lr = job.config.optimizer["lr"] if isinstance(job.config, TrainConfig) else 0
+        resume_words += f" optimizer.lr={lr / 10:g}"  # with the same lr it would diverge again
     last = run / "checkpoints" / "last"
-    return [f"saved after epoch {progress.epoch}: {last}; go on with: {command('cnntrain train', f'resume={run}')}"]
+    if not os.path.lexists(last):
+        return [f"no epoch was complete; start it again in its folder: {resume_words}"]
+    return [f"saved: {last} ({follow(last).name}); go on with: {resume_words}"]
 
 
 def out_of_memory(config: TrainConfig) -> str:
@@ -230,7 +276,7 @@ def dry_run(config: TrainConfig) -> None:
     """Everything up to one training batch and one validation batch; writes nothing."""
     with ExitStack() as stack:
         config, _ = stack.enter_context(digits_at_hand(config))
-        parts = build(config)
+        parts = build(replace(config, data=replace(config.data, cache="none")))
         stack.callback(parts.close)
         introduce(parts)
         parts.prepare()

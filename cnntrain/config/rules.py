@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnntrain.config.components.parameters import show
-from cnntrain.config.device import has_accelerator
 from cnntrain.config.durations import parse_duration
 from cnntrain.config.schema import EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
@@ -61,6 +60,10 @@ def batches_divide(config: TrainConfig) -> list[str]:
     return []
 
 
+def lr_is_given(config: TrainConfig) -> list[str]:
+    return [] if "lr" in config.optimizer else ["optimizer.lr is missing: the schedule needs its peak; add optimizer.lr=0.1"]
+
+
 def nesterov_needs_momentum(config: TrainConfig) -> list[str]:
     if config.optimizer.get("nesterov") is True and not config.optimizer.get("momentum", 0.9):
         return ["optimizer.nesterov=true needs optimizer.momentum > 0; set optimizer.nesterov=false"]
@@ -90,7 +93,7 @@ def milestones_rise(config: TrainConfig) -> list[str]:
 
 def patience_can_end(config: TrainConfig) -> list[str]:
     patience = config.trainer.early_stopping_patience
-    if patience is not None and config.epochs is not None and patience >= config.epochs:
+    if patience is not None and config.epochs is not None and patience + 1 >= config.epochs:
         return [f"trainer.early_stopping_patience={patience} has no effect in epochs={config.epochs}; make it smaller, or null"]
     return []
 
@@ -107,8 +110,7 @@ def budget_is_a_duration(config: TrainConfig) -> list[str]:
 
 def half_precision(trainer: TrainerConfig | EvalTrainerConfig) -> list[str]:
     """fp16 has no convolutions worth using on a CPU, and its loss scaling needs a GPU."""
-    on_cpu = trainer.device == "cpu" or (trainer.device == "auto" and not has_accelerator())
-    if trainer.precision == "fp16" and on_cpu:
+    if trainer.precision == "fp16" and trainer.device == "cpu":  # for device=auto the command asks torch
         return ["trainer.precision=fp16 needs a GPU; take trainer.precision=bf16, fp32 or auto"]
     return []
 
@@ -122,6 +124,7 @@ TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     data_is_what_it_says,
     splits_differ,
     batches_divide,
+    lr_is_given,
     nesterov_needs_momentum,
     betas_are_two,
     warmup_fits,

@@ -136,7 +136,7 @@ class EvalConfig:
     """`cnntrain eval`."""
 
     checkpoint: str = setting(MISSING, "run folder (its best checkpoint), RUN/checkpoints/last, or one checkpoint folder")
-    split: str = setting("val", "which folder of data.root to evaluate, such as val, test or train")
+    split: str | None = setting(None, "folder of data.root, such as val, test or train; null: the run's validation images", optional=True)
     batch_size: int | None = setting(None, "images in one step; null: as in training", low=1, optional=True)
     out: str | None = setting(None, "folder for the results; null: the run folder", optional=True)
     data: EvalDataConfig = field(default_factory=EvalDataConfig)

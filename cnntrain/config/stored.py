@@ -1,6 +1,5 @@
 """RUN/config.yaml: a run's configuration as plain data, written whole and read as a stranger's file would be."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,9 @@ class PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def write_config(path: Path, config: TrainConfig) -> None:
-    """Writes the configuration under a temporary name, then renames it, so that no one ever reads half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(yaml.safe_dump(plain(asdict(config)), sort_keys=False), encoding="utf-8")
-    os.replace(temporary, path)
+def as_yaml(config: TrainConfig) -> str:
+    """What RUN/config.yaml holds."""
+    return yaml.safe_dump(plain(asdict(config)), sort_keys=False)
 
 
 def plain(value: Any) -> Any:

@@ -79,7 +79,9 @@ class Task:
         number = int(hydra.job.num)
         where = f"run {number}: "
         try:
-            return self.command.job(self.job(config, hydra))
+            job = self.job(config, hydra)
+            where = f"run {number}{job.where}: "
+            return self.command.job(job)
         except (Interrupted, StoppedAndSaved) as error:
             tell(error, where)
             raise SweepStopped(error.exit_code) from error

@@ -136,7 +136,9 @@ class Loader:
         if self.dataset is not None:
             return
         if self.keeps:
-            self.cached = build_cache(self.images, self.pipeline, shared=self.num_workers > 0, progress=progress)
+            self.cached = build_cache(
+                self.images, self.pipeline, shared=self.num_workers > 0 and start_method() != "fork", progress=progress
+            )
         if self.pipeline.needs_statistics:
             self.pipeline = self.pipeline.with_statistics(self.measure())
         self.dataset = KeyedImages(self.images, self.pipeline, seed=self.seed, cached=self.cached)

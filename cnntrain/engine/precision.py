@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cnntrain.errors import ConfigError
 
+DEFAULT_THREADS = torch.get_num_threads()
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -59,11 +60,12 @@ def resolve_arithmetic(device: str, precision: str, *, channels_last: bool, dete
     """
     where = torch.device(resolve_device(device))
     if where.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = not deterministic
-        torch.backends.cudnn.allow_tf32 = not deterministic
+        tf32 = precision != "fp32" and not deterministic  # who asks for fp32 gets all of its 24 bits
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.benchmark = not deterministic
-    if deterministic and where.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with a workspace of fixed size
+        # cuBLAS repeats itself only with a workspace of fixed size, and reads this once in a process
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic and where.type == "cuda")
     return Arithmetic(where, resolve_precision(where.type, precision), channels_last)
 
@@ -99,5 +101,4 @@ def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def set_threads(threads: int | None) -> None:
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads or DEFAULT_THREADS)  # the next run of a sweep must not inherit this one's

@@ -83,6 +83,34 @@ def test_the_run_can_be_moved_and_its_config_is_not_needed(run: Path, here: Path
     assert result(moved)["count"] == 12
 
 
+def test_classes_that_changed_since_training_are_refused_not_renumbered(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("train", "val"):
+        (here / "pictures" / split / "a").rename(here / "pictures" / split / "z")
+    assert main(["eval", f"checkpoint={run}"]) == 2
+    assert "z" in capsys.readouterr().err
+
+
+def test_a_class_that_was_added_to_train_does_not_shift_the_others(run: Path, here: Path) -> None:
+    best = json.loads((run / "summary.json").read_text())["best"]
+    write_pictures(here / "pictures" / "train" / "..", {"aa": 2})
+    (here / "pictures" / "aa").rename(here / "pictures" / "train" / "aa")
+    assert main(["eval", f"checkpoint={run}"]) == 0
+    assert result(run)["top1"] == best["val/top1"]
+
+
+def test_a_val_folder_of_another_name_is_evaluated_without_being_named(train: Run, here: Path) -> None:
+    (here / "pictures" / "val").rename(here / "pictures" / "validation")
+    assert train("data.val_split=validation") == 0
+    assert main(["eval", f"checkpoint={only_run()}"]) == 0
+    assert result(only_run(), "validation")["count"] == 12
+
+
+def test_a_place_where_nothing_can_be_written_is_told_first(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "file").write_text("")
+    assert main(["eval", f"checkpoint={run}", "out=file"]) == 2
+    assert "out=DIR" in capsys.readouterr().err
+
+
 def test_the_confusion_picture_is_a_png(run: Path) -> None:
     main(["eval", f"checkpoint={run}"])
     assert (run / "eval-val-confusion.png").read_bytes().startswith(b"\x89PNG")

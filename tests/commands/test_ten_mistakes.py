@@ -23,6 +23,10 @@ MISTAKES = {
     "a wrong num_classes": (["num_classes=7"], r"num_classes=7, but the data has 3 classes"),
     "data.root without data=folder": (["data=digits", "data.root=pictures"], r"add data=folder"),
     "groups that do not divide": (["model.stages.0.groups=2"], r"model\.stages\[0\].*groups.*2.*3"),
+    "a mean for other channels": (
+        ["transforms.eval=[{type: resize},{type: to_tensor},{type: normalize,mean: [0,0],std: [1,1]}]"],
+        "2 numbers",
+    ),
     "fp16 on a CPU": (["trainer.precision=fp16", "trainer.device=cpu"], r"trainer\.precision=fp16 needs a GPU"),
 }
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from tiny_runs import Run, only_run, tree, write_pictures
 
 from cnntrain.cli import main
+from cnntrain.commands.data_sets import choose_epochs
+from cnntrain.config.schema import TrainConfig
 
 SEQUENCE = ["step", "epoch", "step", "epoch", "end"]
 
@@ -117,6 +120,56 @@ def test_a_resume_that_cannot_be_leaves_the_run_as_it_was(train: Run, pictures: 
     assert before == ((run / "summary.json").read_bytes(), (run / "metrics.jsonl").read_bytes())
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["optimizer=adamw"], "optimizer.type is adamw, but the run was trained with sgd"),
+        (["batch_size=4"], "an epoch has 6 steps now, but had 3: batch_size (8 then, 4 now) or the number of images changed"),
+    ],
+)
+def test_what_the_state_cannot_follow_is_refused(words: list[str], sentence: str, train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    train()
+    assert main(["train", f"resume={only_run()}", "epochs=4", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_changed_weight_decay_counts_when_resumed(train: Run) -> None:
+    train()
+    run = only_run()
+    assert main(["train", f"resume={run}", "epochs=4", "optimizer.weight_decay=0.25"]) == 0
+    groups = json.loads((run / "checkpoints" / "last" / "optimizer.json").read_text())
+    assert "0.25" in json.dumps(groups)
+
+
+def test_a_run_stopped_before_its_first_epoch_can_be_started_again(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    press_ctrl_c_when(lambda: any(Path("outputs/early").glob("*/run.json")))
+    assert train("name=early", "epochs=200", "trainer.log_every_steps=1") in (130,)
+    run = only_run("early")
+    assert (run / "config.yaml").is_file()
+    assert f"resume={run}" in capsys.readouterr().err
+    assert main(["train", f"resume={run}", "epochs=2"]) in (0, 2)  # 2: it had got further than two epochs
+
+
+def test_resume_works_from_another_folder(train: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train()
+    run = only_run().absolute()
+    (here / "other").mkdir()
+    monkeypatch.chdir(here / "other")
+    assert main(["train", f"resume={run}", "epochs=3"]) == 0
+    assert (run / "checkpoints" / "last").resolve().name == "step_00000009"
+
+
+def test_steps_behind_the_last_epoch_are_refused(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("trainer.max_steps=7") == 2
+    assert "trainer.max_steps=7 has no effect: epochs=2 of 3 steps end before" in capsys.readouterr().err
+
+
+def test_one_image_at_a_time_is_refused_where_batch_norm_would_see_one_number(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    stages = "model.stages=[{block: conv, out_channels: 8, kernel_size: 8, padding: 0}]"
+    assert train(stages, "batch_size=1") == 2
+    assert "take batch_size=2 or more, or model.norm=group" in capsys.readouterr().err
+
+
 def test_another_net_is_refused_when_resumed(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
     train()
     run = only_run()
@@ -170,11 +223,13 @@ def test_gray_pictures_give_a_net_of_one_channel(here: Path) -> None:
     assert first.shape[1] == 1
 
 
-def test_epochs_are_chosen_so_that_a_small_set_gets_enough_steps(train: Run) -> None:
+def test_steps_alone_set_the_epochs(train: Run) -> None:
     assert train("epochs=null", "trainer.max_steps=4") == 0
-    summary = json.loads((only_run() / "summary.json").read_text())
-    assert summary["last"]["step"] == 4
-    import yaml
+    assert json.loads((only_run() / "summary.json").read_text())["last"]["step"] == 4
+    # 24 images in batches of 8 are 3 steps an epoch, so that 4 steps begin a second one
+    assert yaml.safe_load((only_run() / "config.yaml").read_text())["epochs"] == 2
 
-    # 24 images in batches of 8 are 3 steps an epoch: 2,500 steps would be 834 epochs, and 200 are the most
-    assert yaml.safe_load((only_run() / "config.yaml").read_text())["epochs"] == 200
+
+@pytest.mark.parametrize(("steps_per_epoch", "epochs"), [(3, 200), (62, 41), (1875, 20)])
+def test_epochs_are_chosen_for_2500_steps_within_bounds(steps_per_epoch: int, epochs: int) -> None:
+    assert choose_epochs(TrainConfig(), steps_per_epoch=steps_per_epoch) == epochs

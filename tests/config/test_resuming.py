@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cnntrain.config.schema import TrainConfig
-from cnntrain.config.stored import LARGEST_BYTES, read_stored, write_config
+from cnntrain.config.stored import LARGEST_BYTES, as_yaml, read_stored
 from cnntrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ def old_run(cnntrain: "Recorder") -> Path:
     assert isinstance(job.config, TrainConfig)
     folder = cnntrain.folder / "old"
     folder.mkdir()
-    write_config(folder / "config.yaml", job.config)
+    (folder / "config.yaml").write_text(as_yaml(job.config))
     return folder
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path, old_run: Path, cnntrain: "Recorder") -> None:
     (job,) = cnntrain.plan(f"resume={old_run}")
     assert isinstance(job.config, TrainConfig)
-    write_config(tmp_path / "config.yaml", replace(job.config, resume=None))
+    (tmp_path / "config.yaml").write_text(as_yaml(replace(job.config, resume=None)))
     assert (tmp_path / "config.yaml").read_text() == (old_run / "config.yaml").read_text()
     assert [path.name for path in tmp_path.glob(".config*")] == []
 

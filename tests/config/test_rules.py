@@ -1,14 +1,12 @@
 """Rules between settings: each with its sentence, and silent where all is well."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cnntrain.config import rules
 from cnntrain.config.rules import eval_rules, train_rules
-from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig
 
 
 def config(**changes: Any) -> TrainConfig:
@@ -79,14 +77,6 @@ def test_each_rule_has_its_sentence(changes: dict[str, Any], sentence: str) -> N
 )
 def test_what_works_is_not_complained_about(changes: dict[str, Any]) -> None:
     assert train_rules(config(**changes)) == []
-
-
-@pytest.mark.parametrize(("gpu", "faults"), [(True, 0), (False, 1)])
-def test_half_precision_on_device_auto_follows_the_machine(monkeypatch: pytest.MonkeyPatch, gpu: bool, faults: int) -> None:
-    probe: Callable[[], bool] = lambda: gpu  # noqa: E731
-    monkeypatch.setattr(rules, "has_accelerator", probe)
-    assert len(train_rules(config(trainer=TrainerConfig(precision="fp16")))) == faults
-    assert len(eval_rules(EvalConfig("x", trainer=EvalTrainerConfig(precision="fp16")))) == faults
 
 
 def test_eval_takes_one_folder() -> None:

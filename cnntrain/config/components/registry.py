@@ -32,7 +32,7 @@ _components: dict[str, dict[str, Component]] = {kind: {} for kind in KINDS}
 def register(kind: str, name: str) -> Callable[[T], T]:
     """Make a user's class or function known as `type: name` (for a block `block: name`).
 
-    Its keyword-only parameters become its YAML keys; their annotations and defaults are checked.
+    Its parameters behind those that it is called with become its YAML keys; their annotations and defaults are checked.
 
     Raises:
         ValueError: the kind is unknown, or the name is taken.
@@ -45,7 +45,7 @@ def register(kind: str, name: str) -> Callable[[T], T]:
         if (known is not None and known is not builder) or name in shipped(kind):
             raise ValueError(f"{kind} {name!r} is already registered; choose another name")
         _builders[kind][name] = builder
-        _components[kind][name] = Component(first_line(builder), from_signature(builder))
+        _components[kind][name] = Component(first_line(builder), from_signature(kind, builder))
         return builder
 
     return decorate
@@ -78,14 +78,19 @@ def user_builder(kind: str, name: str) -> Callable[..., Any] | None:
     return _builders[kind].get(name)
 
 
-def from_signature(builder: Callable[..., Any]) -> dict[str, Parameter]:
-    """The keyword-only parameters of a builder as data; types that the table has no word for are `any`."""
+NUM_POSITIONAL = {"block": 2, "stem": 1, "head": 3, "transform": 0, "optimizer": 1, "schedule": 2}
+
+
+def from_signature(kind: str, builder: Callable[..., Any]) -> dict[str, Parameter]:
+    """A builder's parameters behind those that it is called with, as data; types that the table has no word for are `any`."""
     words = {int: "int", float: "float", bool: "bool", str: "str"}
     found = {}
-    for parameter in inspect.signature(builder, eval_str=True).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            default = REQUIRED if parameter.default is parameter.empty else parameter.default
-            found[parameter.name] = Parameter(words.get(parameter.annotation, "any"), default, "", optional=default is None)
+    parameters = [
+        p for p in inspect.signature(builder, eval_str=True).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    for parameter in parameters[NUM_POSITIONAL[kind] :]:
+        default = REQUIRED if parameter.default is parameter.empty else parameter.default
+        found[parameter.name] = Parameter(words.get(parameter.annotation, "any"), default, "", optional=default is None)
     return found
 
 
