@@ -46,11 +46,11 @@ def find_data(config: TrainConfig) -> DataSets:
         DataError: the folders cannot be used.
         ConfigError: num_classes contradicts the data.
     """
-    from cnntrain.data.decode import resolve_channels
-
     known_by = f"{config.data} {config.seed}"
     if known_by not in _found:
         train, val, notes = scan_train_val(config.data, seed=config.seed)
+        from cnntrain.data.decode import resolve_channels  # brings torch: a wrong folder is answered without it
+
         _found[known_by] = DataSets(train, val, resolve_channels(train, config.data.channels), tuple(notes))
     found = _found[known_by]
     check_num_classes(config.num_classes, len(found.train.classes))

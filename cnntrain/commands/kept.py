@@ -54,7 +54,9 @@ def read_kept(config: dict[str, Any], folder: Path) -> Kept:
         kept = Kept(**config["kept"])
         kept.model_config, kept.data_config  # noqa: B018 (their keys are checked by making them)
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder}: its config.json was written by another version of cnntrain ({error})") from error
+        raise CheckpointError(
+            f"{folder}: its config.json was written by another version of cnntrain; train again, or evaluate with that version"
+        ) from error
     return kept
 
 

@@ -1,7 +1,10 @@
 """`resume=RUN`: the newest whole checkpoint, laid back into a run that was built anew."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from cnntrain.commands.building import Parts
 from cnntrain.commands.origin import data_record
@@ -41,6 +44,11 @@ def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None
     for name, value in checkpoint.state.items():
         if name != "scaler":
             setattr(progress, name, value)
+    if parts.config.epochs is not None and parts.config.epochs < progress.epoch:
+        raise CheckpointError(
+            f"resume={run}: epochs={parts.config.epochs} is less than the {progress.epoch} that are done; leave epochs out to go on "
+            f"to {trained['epochs']}, or give more"
+        )
     say(f"resumed from {folder.name}: {progress.epoch} epochs, {progress.step} steps done")
     if progress.step != progress.epoch * len(parts.train):
         say("its last epoch was cut short; training goes on with the next one")
@@ -51,17 +59,19 @@ def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None
 
 def misfits(checkpoint: Checkpoint, trained: dict[str, Any], parts: Parts) -> list[str]:
     """What a run cannot go on with: all but these may change."""
+    classes, classes_now = checkpoint.config["kept"]["classes"], list(parts.data.train.classes)
+    if classes != classes_now:
+        differ = sorted(set(classes) ^ set(classes_now))[:5]
+        return [f"the data has other classes now than the run was trained with ({', '.join(differ)})"]
     faults = []
-    if checkpoint.config["kept"]["classes"] != list(parts.data.train.classes):
-        faults.append("the data has other classes now than the run was trained with")
     was, now = trained["optimizer"]["type"], parts.config.optimizer["type"]
     if was != now:
         faults.append(f"optimizer.type is {now}, but the run was trained with {was}, whose state does not fit")
     steps, steps_now = checkpoint.config["steps_per_epoch"], len(parts.train)
     if steps != steps_now:
         faults.append(
-            f"an epoch has {steps_now} steps now, but had {steps}: batch_size ({trained['batch_size']} then, "
-            f"{parts.config.batch_size} now) or the number of images changed"
+            f"an epoch is of {steps_now} x {parts.config.batch_size} images now, but was of {steps} x {trained['batch_size']}: "
+            "batch_size or the number of images changed"
         )
     return faults
 
@@ -71,6 +81,11 @@ def restore(run: Path, checkpoint: Checkpoint, parts: Parts) -> None:
     Raises:
         CheckpointError: weights or optimizer state of other shapes.
     """
+    model = parts.model.state_dict()
+    differ = [name for name in {**model, **checkpoint.model} if shape_in(model, name) != shape_in(checkpoint.model, name)]
+    if differ:
+        said = f"its checkpoint is of another model ({len(differ)} weights differ, such as {differ[0]})"
+        raise CheckpointError(f"resume={run}: {said}; change model back, or start anew without resume")
     optimizer = parts.step.optimizer
     state = checkpoint.optimizer
     for stored, own in zip(state["param_groups"], optimizer.param_groups, strict=False):
@@ -81,11 +96,15 @@ def restore(run: Path, checkpoint: Checkpoint, parts: Parts) -> None:
         optimizer.load_state_dict(state)
     except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[-1].strip()
-        said = f"resume={run}: its checkpoint is of another model or optimizer ({reason}); start anew without resume"
+        said = f"resume={run}: the state of its optimizer does not fit ({reason}); start anew without resume"
         raise CheckpointError(said) from error
     scaler = checkpoint.state["scaler"]
     if scaler and parts.step.scaler.is_enabled():  # empty where the run did not compute in fp16
         parts.step.scaler.load_state_dict(scaler)
+
+
+def shape_in(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(weights[name].shape) if name in weights else None
 
 
 def say_lr(trained: dict[str, Any], before: Schedule, now: Schedule, progress: Progress, parts: Parts) -> None:

@@ -1,7 +1,6 @@
 """One run, from checked configuration to its last line: build, resume, train, keep, report."""
 
-import os
-import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from cnntrain.commands.advice import as_told, command, imports_of, more_of, shown
 from cnntrain.commands.building import Parts, build
 from cnntrain.commands.data_sets import digits_at_hand, image_size_of
 from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
@@ -25,7 +25,7 @@ from cnntrain.engine.events import Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
-from cnntrain.errors import CannotGoOn, CnntrainError, Diverged, UserError
+from cnntrain.errors import UserError
 from cnntrain.model.factory import check_model
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
 from cnntrain.report.figures import counted
@@ -34,7 +34,7 @@ from cnntrain.report.tables import net_table, results_table, show
 from cnntrain.report.tensorboard import TensorBoardListener
 from cnntrain.report.text import as_text
 from cnntrain.runs.durable import write_atomically
-from cnntrain.runs.folder import follow, lock
+from cnntrain.runs.folder import lock
 from cnntrain.runs.history import History
 from cnntrain.runs.summary import read_summary, write_run
 
@@ -51,7 +51,7 @@ def train(job: Job, config: TrainConfig) -> float:
     summary = SummaryKeeper(run, progress)
     with ExitStack() as stack:
         stack.enter_context(lock(run))
-        setup_logging(run)
+        setup_logging(run if config.resume is None else None)  # a resume that is refused leaves train.log alone
         stack.callback(close_logging)
         config, unpacked = stack.enter_context(digits_at_hand(config))
         if unpacked:
@@ -61,35 +61,20 @@ def train(job: Job, config: TrainConfig) -> float:
                 return run_in(run, job, config, progress, summary, signals)
         except BaseException as error:
             told = as_told(error, config, run, job)
-            summary.ended_by(told)
+            if isinstance(told, UserError) and config.resume is None and job.number is None:
+                close_logging()
+                shutil.rmtree(run, ignore_errors=True)  # made by this process a moment ago; a mistake leaves nothing behind
+            else:
+                summary.ended_by(told)
             if told is error:
                 raise
             raise told from error
 
 
-def as_told(error: BaseException, config: TrainConfig, run: Path, job: Job) -> BaseException:
-    """The error in the user's words, with the way to go on; a bug of ours stays what it is."""
-    if is_out_of_memory(error):
-        return CannotGoOn(out_of_memory(config))
-    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error) and not str(error).startswith("Caught "):
-        # torch raises a dead loader process wherever the main one happens to be
-        error = CannotGoOn("a loader process was killed, or the memory it shares is full; try data.num_workers=0")
-    if isinstance(error, CnntrainError) and not isinstance(error, UserError):
-        return type(error)([*error.faults, *way_on(run, job, diverged=isinstance(error, Diverged))])
-    return error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """torch has a kind of its own for CUDA's allocator; others only a text."""
-    texts = ("not enough memory", "out of memory", "ALLOC_FAILED")
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
-
-
 def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary: SummaryKeeper, signals: Signals) -> float:
     parts = build(config)
     config = parts.config
-    net = introduce(parts)
+    net = introduce(parts, briefly=bool(job.number))
     if config.resume is None:
         record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
     parts.prepare(preparing(signals))
@@ -105,6 +90,9 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
             say(f"{run} is finished already: {over}; {more_of(config)}")
             return float(progress.best.get(config.objective, float("nan")))
         if config.resume is not None:
+            setup_logging(run)
+            if job.changed:
+                say(f"changed: {', '.join(job.changed)}")
             record(run, job, parts)
         history = History(run / "metrics.jsonl")
         stack.callback(history.close)
@@ -131,23 +119,6 @@ def record(run: Path, job: Job, parts: Parts) -> None:
     stored = replace(parts.config, data=DataConfig(**absolute_data(parts.config)))
     write_atomically(run / "config.yaml", as_yaml(stored).encode())
     write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
-
-
-def more_of(config: TrainConfig) -> str:
-    """What to type to train a finished run longer."""
-    trainer = config.trainer
-    assert config.epochs is not None
-    if trainer.max_steps is not None:
-        return f"to go on, give it more steps: trainer.max_steps={2 * trainer.max_steps} epochs={2 * config.epochs}"
-    ends = {"trainer.time_budget": trainer.time_budget, "trainer.early_stopping_patience": trainer.early_stopping_patience}
-    others = "".join(f" {key}=null" for key, value in ends.items() if value is not None)
-    return f"to go on, give it more epochs: epochs={2 * config.epochs}{others}"
-
-
-def shown(folder: Path) -> Path:
-    """The folder as a person would type it: relative to the working directory where it lies inside."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 class Fan:
@@ -192,8 +163,12 @@ def make_trainer(
     )
 
 
-def introduce(parts: Parts) -> str:
-    """Say what is about to run: data, device, network; returns the network's table as text."""
+def introduce(parts: Parts, *, briefly: bool = False) -> str:
+    """Say what is about to run: data, device, network; returns the network's table as text.
+
+    Args:
+        briefly: for the later runs of a sweep, which have told the same before.
+    """
     config, data = parts.config, parts.data
     for note in (*data.notes, *(loader.cache_note for loader in (parts.train, parts.val) if not loader.keeps)):
         say(note)
@@ -205,10 +180,13 @@ def introduce(parts: Parts) -> str:
     )
     assert config.epochs is not None
     steps = f"{counted(config.epochs, 'epoch')} of {counted(len(parts.train), 'step')} of {counted(config.batch_size, 'image')}"
-    say(f"{steps}, on {parts.arithmetic}")
+    left_out = len(data.train) - parts.train.num_images_per_epoch
+    dropped = f" ({counted(left_out, 'image')} left out of each, in turn)" if left_out else ""
+    say(f"{steps}{dropped}, on {parts.arithmetic}")
     layers = check_model(config.model, in_channels=data.channels, num_classes=parts.num_classes, image_size=(height, width))
     table = net_table(layers, config.model.name)
-    show(table, screen=stderr())
+    if not briefly:
+        show(table, screen=stderr())
     return as_text(table)
 
 
@@ -232,44 +210,10 @@ def conclude(run: Path, job: Job) -> None:
     """The results, and a last line with the folder and what to type next."""
     summary = read_summary(run)
     assert summary is not None
-    show(results_table(summary))
+    if job.number is None:
+        show(results_table(summary))
     evaluate = command("cnntrain eval", f"checkpoint={run}", *imports_of(job))
     show(f"{run}  |  {evaluate}  |  {command('tensorboard', '--logdir', str(run))}")
-
-
-def imports_of(job: Job) -> list[str]:
-    """The --import words of the command line: without them a user's own components are not known."""
-    found: list[str] = []
-    for place, word in enumerate(job.argv):
-        if word == "--import":
-            found += job.argv[place : place + 2]
-        elif word.startswith("--import="):
-            found.append(word)
-    return found
-
-
-def command(*words: str) -> str:
-    return " ".join([words[0], *map(shlex.quote, words[1:])])
-
-
-def way_on(run: Path, job: Job, *, diverged: bool) -> list[str]:
-    """Where a run that ended early can be taken up again."""
-    resume_words = command("cnntrain train", f"resume={run}", *imports_of(job))
-    if diverged:
-        lr = job.config.optimizer["lr"] if isinstance(job.config, TrainConfig) else 0
-        resume_words += f" optimizer.lr={lr / 10:g}"  # with the same lr it would diverge again
-    last = run / "checkpoints" / "last"
-    if not os.path.lexists(last):
-        return [f"no epoch was complete; start it again in its folder: {resume_words}"]
-    return [f"saved: {last} ({follow(last).name}); go on with: {resume_words}"]
-
-
-def out_of_memory(config: TrainConfig) -> str:
-    half = max(1, config.batch_size // 2)
-    return (
-        f"the device has too little memory for batch_size={config.batch_size}; try batch_size={half}, or the same batch in two "
-        f"parts: trainer.accumulation_steps={2 * config.trainer.accumulation_steps}"
-    )
 
 
 def dry_run(config: TrainConfig) -> None:

@@ -15,6 +15,7 @@ __all__ = ["ConsoleListener", "close_logging", "say", "setup_logging"]
 
 SECONDS_BETWEEN_DRAWINGS = 0.1
 SECONDS_BETWEEN_LINES = 10.0
+WIDTH_FOR_ALL = 110  # columns
 EPOCH_LINE = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top5")
 
 
@@ -53,7 +54,8 @@ class ConsoleListener:
         elif isinstance(event, RunEnded):
             self.close()
             speed = metric_text("images_per_second", event.images_per_second)
-            self._say(f"{event.status}: {event.reason} ({duration(event.seconds)}, {speed} images/s)")
+            said = event.reason if event.reason.startswith(event.status) else f"{event.status}: {event.reason}"
+            self._say(f"{said} ({duration(event.seconds)}, {speed} images/s)")
 
     def close(self) -> None:
         """Ends the live display; a second call does nothing."""
@@ -81,7 +83,7 @@ class ConsoleListener:
         if self.screen.is_live:
             self.progress = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
+                BarColumn(bar_width=20 if self.screen.width >= WIDTH_FOR_ALL else 6),
                 TextColumn("{task.fields[line]}"),
                 console=self.screen,
                 auto_refresh=False,  # a drawing thread would be copied into forked loader workers while it holds a lock
@@ -138,7 +140,8 @@ class ConsoleListener:
         parts = [f"step {self.pace.step}/{self.pace.total_steps}"]
         parts += [f"loss {self.shown['train/loss']}"] if self.shown["train/loss"] else []
         parts += [f"val/top1 {self.shown['val/top1']}"] if self.shown["val/top1"] else []
-        parts += [f"{self.shown['images_per_second']} images/s"] if self.shown["images_per_second"] else []
+        wide = self.screen.width >= WIDTH_FOR_ALL  # on a narrow terminal the time left matters more
+        parts += [f"{self.shown['images_per_second']} images/s"] if wide and self.shown["images_per_second"] else []
         parts += [f"{duration(left)} left"] if left is not None else []
         return "  ".join(parts)
 

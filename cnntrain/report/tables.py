@@ -61,7 +61,9 @@ def net_table(layers: Iterable[Any], name: str = "network") -> Table:
         )
         for row in rows
     ]
-    return make_table(f"{name}: {total:,} parameters", ("part", "layers"), ("input", "output", "parameters", "share"), cells)
+    table = make_table(f"{name}: {total:,} parameters", ("part", "layers"), ("input", "output", "parameters", "share"), cells)
+    table.columns[0].no_wrap = True  # on a narrow terminal the layers give way
+    return table
 
 
 def net_rows(layers: Iterable[Any]) -> list[dict[str, Any]]:
@@ -126,7 +128,7 @@ def results_table(summary: Mapping[str, Any]) -> Table:
         for name, part in parts.items()
     ]
     speed = metric_text("images_per_second", summary.get("images_per_second"))
-    title = f"{summary.get('status', 'results')} in {duration(summary.get('seconds'))}, {speed} images/s"
+    title = f"results after {duration(summary.get('seconds'))}, {speed} images/s"
     return make_table(title, ("",), ("epoch", "step", *metrics), rows)
 
 

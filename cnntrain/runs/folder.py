@@ -73,7 +73,7 @@ def _cannot_make(path: Path, error: OSError) -> ConfigError | DiskFull:
         return DiskFull(f"no space left to make the run folder {path}; free some, or choose another disk by hydra.run.dir=DIR")
     in_the_way = next((place for place in (path, *path.parents) if os.path.isfile(place)), None)
     reason = f"{in_the_way} is a file" if in_the_way else (error.strerror or str(error))
-    return ConfigError(f"cannot make the run folder {path}: {reason}; choose another by name=NAME or hydra.run.dir=DIR")
+    return ConfigError(f"cannot make the run folder {path}: {reason}; choose another by hydra.run.dir=DIR")
 
 
 class Lock:

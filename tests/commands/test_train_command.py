@@ -124,7 +124,7 @@ def test_a_resume_that_cannot_be_leaves_the_run_as_it_was(train: Run, pictures: 
     ("words", "sentence"),
     [
         (["optimizer=adamw"], "optimizer.type is adamw, but the run was trained with sgd"),
-        (["batch_size=4"], "an epoch has 6 steps now, but had 3: batch_size (8 then, 4 now) or the number of images changed"),
+        (["batch_size=4"], "an epoch is of 6 x 4 images now, but was of 3 x 8: batch_size or the number of images changed"),
     ],
 )
 def test_what_the_state_cannot_follow_is_refused(words: list[str], sentence: str, train: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +174,24 @@ def test_another_net_is_refused_when_resumed(train: Run, capsys: pytest.CaptureF
     train()
     run = only_run()
     assert main(["train", f"resume={run}", "epochs=4", "model.stages.0.out_channels=16"]) == 2
-    assert f"resume={run}: its checkpoint is of another model or optimizer" in capsys.readouterr().err
+    # a convolution's weight, BatchNorm's weight, bias, mean and variance, and the head's weight
+    assert "its checkpoint is of another model (6 weights differ, such as stages.0.blocks.0.conv.weight)" in capsys.readouterr().err
+
+
+def test_fewer_epochs_than_are_done_are_refused(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    train()
+    assert main(["train", f"resume={only_run()}", "epochs=1"]) == 2
+    assert "epochs=1 is less than the 2 that are done" in capsys.readouterr().err
+
+
+def test_an_image_that_cannot_be_read_is_named_and_nothing_is_left(
+    train: Run, pictures: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "train" / "a" / "text.jpg").write_text("no picture")
+    before = tree(here)
+    assert train() == 2
+    assert "train/a/text.jpg" in capsys.readouterr().err
+    assert set(tree(here)) - set(before) <= {"outputs", "outputs/cnntrain"}
 
 
 def test_more_epochs_take_the_schedule_of_the_new_length(train: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ def test_an_existing_folder_is_refused_with_the_resume_key(tmp_path: Path) -> No
 @pytest.mark.parametrize("make", [lambda path: claim(path, WHEN), lambda path: claim_exact(path / "run")])
 def test_a_file_in_the_way_is_named(tmp_path: Path, make: object) -> None:
     (tmp_path / "outputs").write_text("")
-    with pytest.raises(ConfigError, match=r"outputs is a file; choose another by name=NAME or hydra.run.dir=DIR"):
+    with pytest.raises(ConfigError, match=r"outputs is a file; choose another by hydra.run.dir=DIR"):
         make(tmp_path / "outputs" / "a")  # type: ignore[operator]
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
@@ -72,12 +72,12 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, make: object) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(ConfigError, match=r"cannot make the run folder .*locked/a/.*: Permission denied; choose another by name="):
+    with pytest.raises(ConfigError, match=r"cannot make the run folder .*locked/a/.*: Permission denied; choose another by hydra"):
         claim(tmp_path / "locked" / "a", WHEN)
 
 
 def test_a_name_too_long_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"File name too long; choose another by name="):
+    with pytest.raises(ConfigError, match=r"File name too long; choose another by hydra"):
         claim(tmp_path / ("a" * 300), WHEN)
 
 

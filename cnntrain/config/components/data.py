@@ -195,6 +195,8 @@ def order_faults(place: str, names: Sequence[str]) -> list[str]:
 
 def size_faults(place: str, steps: Sequence[Mapping[str, Any]], image_size: Any) -> list[str]:
     """Follow the image's size through the steps: crops that do not fit, and an end that is not image_size."""
+    if not (isinstance(image_size, int) or len(image_size) == 2):
+        return []  # no size at all: told at data.image_size
     wanted = size_pair(image_size)
     least: tuple[int, int] | None = None  # the smallest height and width that an image can have here
     exact = False
