@@ -170,7 +170,7 @@ def divisors(number: int) -> str:
 def pick(what: str, name: str, table: Mapping[str, Any]) -> Any:
     """table[name], or a ConfigError that names the choices."""
     if name not in table:
-        raise ConfigError(f"{what}={name} is unknown; {did_you_mean(name, table)}; one of your own comes by --import FILE.py")
+        raise ConfigError(f"{what}={name} is unknown; {did_you_mean(name, table)}")
     return table[name]
 
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from cnntrain.config.components import registry
 from cnntrain.config.schema import ModelConfig
-from cnntrain.errors import ConfigError, ShapeError
-from cnntrain.model.conv import ConvBlock, NormActBlock, pick
+from cnntrain.errors import ConfigError, ShapeError, did_you_mean
+from cnntrain.model.conv import ConvBlock, NormActBlock
 from cnntrain.model.geometry import Size
 from cnntrain.model.head import LinearHead, MlpHead
 from cnntrain.model.init import init_weights
@@ -130,7 +130,11 @@ def part_of(model: ModelConfig, place: str, kind: str, name: str, given: Mapping
     A head's norm is not the model's, which stands after convolutions.
     """
     users = registry.user_builder(kind, name)
-    builder = users or pick(f"{place}.{'block' if kind == 'block' else 'type'}", name, BUILDERS[kind])
+    if users is None and name not in BUILDERS[kind]:
+        key = f"{place}.{'block' if kind == 'block' else 'type'}"
+        known = did_you_mean(name, BUILDERS[kind])
+        raise ConfigError(f"{key}={name} is unknown; {known} One of your own comes by --import FILE.py")
+    builder = users or BUILDERS[kind][name]
     inherited = {"activation": model.activation} if kind == "head" else {"norm": model.norm, "activation": model.activation}
     takes = registry.components(kind)[name].parameters
     defaults = {key: value for key, value in inherited.items() if key in takes}

@@ -6,7 +6,7 @@ import pytest
 
 from cnntrain.cli import main
 from cnntrain.commands.list import COMPONENTS, KINDS
-from cnntrain.config.components.registry import components
+from cnntrain.config.components.registry import shipped
 
 
 def test_without_a_word_all_kinds_and_names_are_there(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,7 +14,7 @@ def test_without_a_word_all_kinds_and_names_are_there(capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     for kind in KINDS:
         assert f"  {kind} " in out
-    assert all(name in out for kind, _ in COMPONENTS.values() for name in components(kind))
+    assert all(name in out for kind, _ in COMPONENTS.values() for name in shipped(kind))
     assert "simple_cnn" in out
 
 
@@ -23,7 +23,7 @@ def test_a_component_is_told_with_what_it_takes(kind: str, capsys: pytest.Captur
     assert main(["list", kind]) == 0
     out = capsys.readouterr().out
     text = " ".join(out.split())
-    for name, component in components(COMPONENTS[kind][0]).items():
+    for name, component in shipped(COMPONENTS[kind][0]).items():
         assert f"{name} {component.meaning}" in text
         assert all(key in text and parameter.meaning in text for key, parameter in component.parameters.items())
     assert max(map(len, out.splitlines())) <= 100

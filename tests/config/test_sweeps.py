@@ -112,7 +112,7 @@ def test_a_failing_job_is_told_and_the_others_go_on(cnntrain: "Recorder") -> Non
 
     cnntrain.act = act
     assert cnntrain("-m", "seed=0,1,2") == 79  # the first failure's
-    assert cnntrain.said() == ["run 1: loss is nan", "run 2: no memory"]
+    assert cnntrain.said() == ["run 1 (in seed=1): loss is nan", "run 2 (in seed=2): no memory"]
     assert len(cnntrain.ran) == 3
     assert len(cnntrain.finished) == 1
 
@@ -123,7 +123,7 @@ def test_a_bug_in_one_job_does_not_stop_the_others(cnntrain: "Recorder") -> None
 
     cnntrain.act = act
     assert cnntrain("-m", "seed=0,1") == 1
-    assert cnntrain.said()[-1] == "run 0: ZeroDivisionError: division by zero"
+    assert cnntrain.said()[-1] == "run 0 (in seed=0): ZeroDivisionError: division by zero"
     assert len(cnntrain.ran) == 2
 
 
@@ -131,8 +131,8 @@ def test_a_bug_in_one_job_does_not_stop_the_others(cnntrain: "Recorder") -> None
     ("error", "code", "said"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
-        (Interrupted("stopped after epoch 2"), 130, "run 1: stopped after epoch 2"),
-        (StoppedAndSaved("told to stop"), 75, "run 1: told to stop"),
+        (Interrupted("stopped after epoch 2"), 130, "run 1 (in seed=1): stopped after epoch 2"),
+        (StoppedAndSaved("told to stop"), 75, "run 1 (in seed=1): told to stop"),
     ],
 )
 def test_ctrl_c_ends_the_sweep_and_still_finishes_it(cnntrain: "Recorder", error: BaseException, code: int, said: str) -> None:

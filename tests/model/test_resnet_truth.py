@@ -122,7 +122,7 @@ def test_resnet9_is_the_dawnbench_net() -> None:
     assert num_parameters(shipped("resnet9")) == sum(9 * a * b + 2 * b for a, b in convs) + 512 * 10 + 10
 
 
-SIZES = {"vgg11": 16}
+SIZES = {"vgg11": 16, "small_vgg": 16}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONF.glob("*.yaml")))
