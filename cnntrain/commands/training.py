@@ -61,7 +61,7 @@ def train(job: Job, config: TrainConfig) -> float:
                 return run_in(run, job, config, progress, summary, signals)
         except BaseException as error:
             told = as_told(error, config, run, job)
-            if isinstance(told, UserError) and config.resume is None and job.number is None:
+            if isinstance(told, UserError) and config.resume is None and job.number is None and not summary.started:
                 close_logging()
                 shutil.rmtree(run, ignore_errors=True)  # made by this process a moment ago; a mistake leaves nothing behind
             else:
