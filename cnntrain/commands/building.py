@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of
 from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.schema import EvalConfig, TrainConfig
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet
 from cnntrain.data.loaders import Loader
 from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.engine.optimizer import build_optimizer

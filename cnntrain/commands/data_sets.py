@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cnntrain.config.schema import DataConfig, TrainConfig
-from cnntrain.data.folder import ImageSet, scan_train_val
+from cnntrain.data.folder import scan_train_val
+from cnntrain.data.images import ImageSet
 from cnntrain.errors import ConfigError
 
 # A bare run on an unknown folder takes at least this many optimizer steps, within these epochs.

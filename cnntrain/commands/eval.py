@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cnntrain.commands.kept import Kept, read_kept
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import DataConfig, EvalConfig
-from cnntrain.data.folder import ImageSet, scan_for_eval, scan_train_val
+from cnntrain.data.folder import scan_for_eval, scan_train_val
+from cnntrain.data.images import ImageSet
 from cnntrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

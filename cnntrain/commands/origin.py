@@ -7,7 +7,7 @@ from typing import Any
 
 from cnntrain.commands.data_sets import DataSets
 from cnntrain.config.command import Job
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet
 from cnntrain.runs.folder import environment
 from cnntrain.runs.summary import read_run
 
@@ -37,7 +37,7 @@ def data_record(data: DataSets) -> dict[str, Any]:
 def digest(images: ImageSet) -> str:
     """sha256 over names, labels and sizes in bytes: changes when a file is added, removed, renamed or rewritten to another size."""
     total = hashlib.sha256()
-    for index, (file, label) in enumerate(zip(images.files, images.labels, strict=True)):
+    for index, (file, label) in enumerate(zip(images.files, images.labels.tolist(), strict=True)):
         size = images.path(index).stat().st_size
         total.update(f"{images.classes[label]}\0{file}\0{size}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cnntrain.data.decode import quiet_decoders, read_image
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet
 from cnntrain.data.pipeline import Pipeline, Statistics
 from cnntrain.errors import DataError
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # decoders that a file may reach
 MOST_PIXELS = 178_956_970  # Pillow's own limit for refusing: 0.5 GiB of colour pixels

@@ -2,47 +2,17 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from cnntrain import randomness
 from cnntrain.config.schema import DataConfig
+from cnntrain.data.images import ImageSet, Names
 from cnntrain.data.listing import Listing, list_classes
 from cnntrain.errors import DataError, did_you_mean
 
 LAYOUT = "<class>/<image>.jpg"
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """The images of one split, in a fixed order.
-
-    Args:
-        split: its name, such as train.
-        directory: absolute folder that holds the class folders.
-        classes: class names; a label is a place in this list.
-        files: paths relative to directory, with forward slashes, sorted.
-        labels: one for each file.
-    """
-
-    split: str
-    directory: Path
-    classes: tuple[str, ...]
-    files: tuple[str, ...]
-    labels: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def counts(self) -> dict[str, int]:
-        """Images of each class, also where there are none."""
-        found = [0] * len(self.classes)
-        for label in self.labels:
-            found[label] += 1
-        return dict(zip(self.classes, found, strict=True))
-
-    def path(self, index: int) -> Path:
-        return self.directory / self.files[index]
 
 
 def scan_train_val(data: DataConfig, *, seed: int) -> tuple[ImageSet, ImageSet, list[str]]:
@@ -119,8 +89,8 @@ def image_set(split: str, directory: Path, listing: Listing, classes: Sequence[s
         split=split,
         directory=Path(os.path.abspath(directory)),
         classes=tuple(classes),
-        files=tuple(file for file, _ in pairs),
-        labels=tuple(label for _, label in pairs),
+        files=Names.of(file for file, _ in pairs),
+        targets=np.array([label for _, label in pairs], dtype=np.int64),
     )
 
 
@@ -129,25 +99,14 @@ def split_apart(images: ImageSet, data: DataConfig, seed: int) -> tuple[ImageSet
 
     Each class keeps at least one image in train, and gives at least one to val where it has two.
     """
-    members: list[list[int]] = [[] for _ in images.classes]
-    for index, label in enumerate(images.labels):
-        members[label].append(index)
-    is_val = [False] * len(images)
-    for label, own in enumerate(members):
+    is_val = np.zeros(len(images), dtype=bool)
+    for label in range(len(images.classes)):
+        own = np.flatnonzero(images.labels == label)
         num_val = min(len(own) - 1, max(1, int(len(own) * data.val_fraction + 0.5)))
-        places = sorted(range(len(own)), key=lambda place, label=label: randomness.key(seed, randomness.SPLIT, label, place))  # type: ignore[misc]
-        for place in places[:num_val]:
-            is_val[own[place]] = True
-    train, val = (
-        ImageSet(
-            split=split,
-            directory=images.directory,
-            classes=images.classes,
-            files=tuple(f for f, v in zip(images.files, is_val, strict=True) if v is wanted),
-            labels=tuple(y for y, v in zip(images.labels, is_val, strict=True) if v is wanted),
-        )
-        for split, wanted in ((data.train_split, False), (data.val_split, True))
-    )
+        keys = randomness.key(seed, randomness.SPLIT, label, np.arange(len(own), dtype=np.uint64))
+        is_val[own[np.argsort(keys, kind="stable")[: max(0, num_val)]]] = True
+    train = images.take(np.flatnonzero(~is_val), split=data.train_split)
+    val = images.take(np.flatnonzero(is_val), split=data.val_split)
     note = (
         f"no validation folder {Path(data.root) / data.val_split}: {len(val):,} of {len(images):,} images of {data.train_split} "
         f"are set apart class by class for validation (data.val_fraction={data.val_fraction:g}, seed={seed}), "

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from cnntrain.data import keyed
 from cnntrain.data.cache import MIB, Progress, build_cache, cache_bytes, measure, read_one, unreadable_images
 from cnntrain.data.decode import quiet_decoders
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet
 from cnntrain.data.pipeline import Pipeline, Statistics, stacked
 from cnntrain.errors import CannotGoOn, DataError
 
@@ -38,7 +38,7 @@ class KeyedImages(Dataset[Batch | Unreadable]):
 
     def __init__(self, images: ImageSet, pipeline: Pipeline, *, seed: int, cached: Tensor | None):
         self.images, self.pipeline, self.seed, self.cached = images, pipeline, seed, cached
-        self.labels = torch.tensor(images.labels, dtype=torch.int64)
+        self.targets = torch.from_numpy(images.targets)
 
     def __getitem__(self, request: Request) -> Batch | Unreadable:
         epoch, numbers = request
@@ -46,11 +46,11 @@ class KeyedImages(Dataset[Batch | Unreadable]):
         indices = torch.from_numpy(numbers)
         if self.cached is not None:
             images = self.pipeline.finish(self.cached[indices], keys)
-            return images, self.labels[indices], indices
+            return images, self.targets[indices], indices
         decoded = self.decode(numbers)
         if isinstance(decoded, Unreadable):
             return decoded
-        return self.pipeline.finish(decoded, keys), self.labels[indices], indices
+        return self.pipeline.finish(decoded, keys), self.targets[indices], indices
 
     def decode(self, numbers: np.ndarray) -> Tensor | list[Tensor] | Unreadable:
         decoded, bad = [], []

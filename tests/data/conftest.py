@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet, Names
 
 CLASSES = ("a", "b", "c")
 
@@ -25,6 +25,6 @@ def make_set(tmp_path: Path) -> Callable[..., ImageSet]:
             shape = sizes[number % len(sizes)] + (() if channels == 1 else (channels,))
             files.append(f"{name}/{number:03d}.png")
             Image.fromarray(generator.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / files[-1])
-        return ImageSet("train", tmp_path, CLASSES, tuple(files), tuple(CLASSES.index(f[0]) for f in files))
+        return ImageSet("train", tmp_path, CLASSES, Names.of(files), np.array([CLASSES.index(f[0]) for f in files], np.int64))
 
     return make

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cnntrain.data.decode import read_image, resolve_channels
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet, Names
 
 ORIENTATION = 0x0112
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -151,7 +151,7 @@ def test_a_missing_file_has_a_reason(tmp_path: Path) -> None:
 
 def set_of(directory: Path) -> ImageSet:
     files = tuple(sorted(p.name for p in directory.iterdir()))
-    return ImageSet("train", directory, ("a",), files, (0,) * len(files))
+    return ImageSet("train", directory, ("a",), Names.of(files), np.zeros(len(files), np.int64))
 
 
 def test_channels_are_1_only_where_every_file_is_stored_gray(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from cnntrain.config.components.registry import register
-from cnntrain.data.folder import ImageSet
+from cnntrain.data.images import ImageSet
 from cnntrain.data.loaders import Batch, KeyedImages, Loader
 from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.errors import CannotGoOn, DataError
