@@ -48,3 +48,11 @@ def test_an_sdist_makes_the_same_wheel(tmp_path: Path) -> None:
     again = build(sdist, tmp_path / "again")
     assert sorted(zipfile.ZipFile(again).namelist()) == names
     answers(again, tmp_path)
+
+
+def test_training_on_a_cpu_never_imports_torchs_compiler(tmp_path: Path) -> None:
+    words = ["train", "epochs=1", "trainer.device=cpu"]
+    script = f"import sys; from cnntrain.cli import main; main({words}); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"

@@ -1,6 +1,8 @@
 """Optimizers of torch.optim by name, with or without weight decay on norms and biases."""
 
 from collections.abc import Mapping
+from functools import partial
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -34,10 +36,25 @@ def build_optimizer(optimizer: Mapping[str, Any], model: nn.Module) -> torch.opt
         return builder(groups, **keywords)
     if "betas" in keywords:
         keywords["betas"] = tuple(keywords["betas"])
-    on_cuda = next(model.parameters()).is_cuda
-    if on_cuda and name in FUSED_ON_CUDA:
+    if not next(model.parameters()).is_cuda:
+        return without_compiler(CLASSES[name], groups, keywords)
+    if name in FUSED_ON_CUDA:
         keywords["fused"] = True
     return CLASSES[name](groups, **keywords)
+
+
+def without_compiler(kind: type[torch.optim.Optimizer], groups: list[dict[str, Any]], keywords: dict[str, Any]) -> torch.optim.Optimizer:
+    """The same optimizer, whose methods do not import torch's compiler on their first call (1-3 s) to keep it out.
+
+    torch wraps each method for that; what is never compiled needs none of it. Without such a wrapper nothing happens.
+    """
+    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if method is not None:
+            method.__dynamo_disable = method
+    optimizer = kind(groups, **keywords)
+    optimizer.step = torch.no_grad()(partial(unwrap(kind.step), optimizer))  # type: ignore[method-assign]
+    return optimizer
 
 
 def parameter_groups(model: nn.Module, decay_all: bool) -> list[dict[str, Any]]:

@@ -66,7 +66,9 @@ def resolve_arithmetic(device: str, precision: str, *, channels_last: bool, dete
         torch.backends.cudnn.benchmark = not deterministic
         # cuBLAS repeats itself only with a workspace of fixed size, and reads this once in a process
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic and where.type == "cuda")
+    wanted = deterministic and where.type == "cuda"
+    if wanted != torch.are_deterministic_algorithms_enabled():  # setting it imports torch's compiler, 1-3 s
+        torch.use_deterministic_algorithms(wanted)
     return Arithmetic(where, resolve_precision(where.type, precision), channels_last)
 
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from cnntrain.errors import ShapeError
-from cnntrain.model.geometry import as_text, output_length, pair
+from cnntrain.model.geometry import as_text, output_length, output_size, pair
 
 KINDS: dict[type[nn.Module], str] = {nn.Conv2d: "conv", nn.MaxPool2d: "max_pool", nn.AvgPool2d: "avg_pool"}
 Shape = tuple[int, ...]
+SHAPE_ONLY = (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
 @dataclass(frozen=True)
@@ -81,21 +82,58 @@ def watch(network: nn.Module, input_shape: Shape) -> tuple[list[LayerShape], Sha
         return lambda module, inputs: check_fit(path, module, shape_of(inputs[0] if inputs else None))
 
     handles = []
+    first = next(network.parameters(), None)
+    x = torch.zeros(2, *input_shape, device=None if first is None else first.device)
+    replaced = []
     for path, module in network.named_modules():
         if is_layer(module):
             handles += [module.register_forward_pre_hook(check(path)), module.register_forward_hook(record(path))]
+        if x.is_meta and isinstance(module, SHAPE_ONLY):
+            module.forward = shape_only(module)  # type: ignore[assignment]
+            replaced.append(module)
     modes = {module: module.training for module in network.modules()}
-    first = next(network.parameters(), None)
-    x = torch.zeros(2, *input_shape, device=None if first is None else first.device)
     try:
         with torch.no_grad():
             y = network.eval()(x)
     finally:
         for handle in handles:
             handle.remove()
+        for module in replaced:
+            del module.forward
         for module, mode in modes.items():
             module.training = mode
     return layers, shape_of(y)
+
+
+def shape_only(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The layer's forward without torch's own shape functions, which would import torch._dynamo and sympy: 1-3 s."""
+    usual = layer.forward
+
+    def forward(x: Tensor) -> Tensor:
+        shape = shape_after(layer, x)
+        return usual(x) if shape is None else x.new_empty(shape)
+
+    return forward
+
+
+def shape_after(layer: nn.Module, x: Tensor) -> Shape | None:
+    """What SHAPE_ONLY layers make of (N, C, H, W) or, a Linear, of (N, features); None where torch shall say what is wrong."""
+    if isinstance(layer, nn.Linear):
+        return (*x.shape[:-1], layer.out_features) if x.shape[-1] == layer.in_features else None
+    if x.ndim != 4:
+        return None
+    if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+        sides = layer.output_size if isinstance(layer.output_size, tuple) else (layer.output_size,) * 2
+        return *x.shape[:2], *(given or own for given, own in zip(sides, x.shape[2:], strict=True))
+    if isinstance(layer, nn.BatchNorm2d):
+        return tuple(x.shape) if x.shape[1] == layer.num_features else None
+    assert isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d), layer
+    wrong_input = isinstance(layer, nn.Conv2d) and x.shape[1] != layer.in_channels
+    if wrong_input or isinstance(layer.padding, str) or getattr(layer, "ceil_mode", False) or getattr(layer, "return_indices", False):
+        return None
+    dilation = 1 if isinstance(layer, nn.AvgPool2d) else layer.dilation
+    size = output_size(tuple(x.shape[2:]), layer.kernel_size, layer.stride, layer.padding, dilation)
+    return len(x), layer.out_channels if isinstance(layer, nn.Conv2d) else x.shape[1], *size
 
 
 def is_layer(module: nn.Module) -> bool:

@@ -1,13 +1,15 @@
 """The torch-free tables say what the builders take."""
 
 import inspect
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
 from cnntrain.config.components.engine import OPTIMIZERS, SCHEDULES, WARMUP
 from cnntrain.config.components.parameters import REQUIRED
-from cnntrain.engine.optimizer import CLASSES
+from cnntrain.engine.optimizer import CLASSES, without_compiler
 from cnntrain.engine.schedule import SHAPES
 
 
@@ -37,3 +39,20 @@ def test_an_optimizers_table_has_torchs_keywords_and_defaults(name: str) -> None
 
 def test_all_optimizers_are_torchs_own() -> None:
     assert all(issubclass(c, torch.optim.Optimizer) for c in CLASSES.values())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_without_the_compilers_hooks_steps_as_torchs_own(name: str) -> None:
+    def trained(make: Callable[[list[nn.Parameter]], torch.optim.Optimizer]) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        parameters = [nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(2))]
+        optimizer = make(parameters)
+        for _ in range(3):
+            optimizer.zero_grad()
+            sum((p**2).sum() for p in parameters).backward()  # type: ignore[union-attr]
+            optimizer.step()
+        return [p.detach() for p in parameters]
+
+    ours = trained(lambda p: without_compiler(CLASSES[name], [{"params": p}], {"lr": 0.1}))
+    torchs = trained(lambda p: CLASSES[name](p, lr=0.1))  # type: ignore[call-arg]
+    assert all(torch.equal(a, b) for a, b in zip(ours, torchs, strict=True))

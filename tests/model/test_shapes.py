@@ -83,3 +83,28 @@ def test_kernel_larger_than_its_padded_input_is_told_with_the_arithmetic() -> No
 def test_pool_larger_than_its_input_is_told(pool: nn.Module) -> None:
     with pytest.raises(DoesNotFit, match=r"_pool with kernel_size 2x3, stride 2x3, padding 0 does not fit its 2x2 input"):
         trace(pool, (1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(3, 4, (5, 3), stride=(2, 1), padding=(2, 0), dilation=(1, 2)),
+        nn.Conv2d(3, 6, 3, padding="same", groups=3),
+        nn.BatchNorm2d(3),
+        nn.MaxPool2d(3, 2, 1, dilation=2),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.AvgPool2d((2, 3), stride=2, padding=1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.AdaptiveMaxPool2d((None, 2)),
+        nn.Linear(13, 5),
+    ],
+)
+def test_shapes_without_numbers_are_those_of_the_computation(layer: nn.Module) -> None:
+    computed = tuple(layer(torch.zeros(2, 3, 11, 13)).shape[1:])
+    with torch.device("meta"):
+        assert output_shape(nn.Sequential(layer).to("meta"), (3, 11, 13)) == computed
+
+
+def test_channels_that_do_not_fit_are_told_without_numbers_too() -> None:
+    with pytest.raises(RuntimeError, match="channel"):
+        output_shape(nn.Conv2d(3, 4, 3, device="meta"), (5, 8, 8))
