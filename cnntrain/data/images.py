@@ -61,6 +61,7 @@ class ImageSet:
         targets: what a loss compares with: (N,) int64 labels; other tasks have (N, K) float32.
         sizes: (N,) int64 bytes of each file, -1 where it was not asked for.
         mtimes: (N,) int64 time of the last change in nanoseconds, -1 where it was not asked for.
+        task: classification, multilabel (targets (N, K) of 0 and 1) or regression (targets (N, D) of numbers, named by `classes`).
     """
 
     split: str
@@ -70,6 +71,7 @@ class ImageSet:
     targets: np.ndarray
     sizes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     mtimes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    task: str = "classification"
 
     def __post_init__(self) -> None:
         for name in ("sizes", "mtimes"):
@@ -87,8 +89,11 @@ class ImageSet:
         return self.targets
 
     def counts(self) -> dict[str, int]:
-        """Images of each class, also where there are none."""
-        found = np.bincount(self.labels, minlength=len(self.classes)).tolist()
+        """Images of each class, also where there are none; in multilabel an image counts for each of its classes."""
+        if self.task == "multilabel":
+            found = self.targets.sum(axis=0, dtype=np.int64).tolist()
+        else:
+            found = np.bincount(self.labels, minlength=len(self.classes)).tolist()
         return dict(zip(self.classes, found, strict=True))
 
     def path(self, index: int) -> Path:
