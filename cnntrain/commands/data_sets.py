@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cnntrain.config.schema import DataConfig, TrainConfig
+from cnntrain.data.findings import Finding, told
 from cnntrain.data.folder import scan_train_val
 from cnntrain.data.images import ImageSet
 from cnntrain.errors import ConfigError
@@ -23,13 +24,17 @@ class DataSets:
 
     Args:
         channels: 1 or 3, of every image after decoding.
-        notes: what the user should hear about the folders.
+        notes: what the user should hear about the folders, one line for each kind.
+        findings: the same, each thing for itself.
+        left_out: split -> entries that are no used image.
     """
 
     train: ImageSet
     val: ImageSet
     channels: int
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 _found: dict[str, DataSets] = {}
@@ -49,10 +54,12 @@ def find_data(config: TrainConfig) -> DataSets:
     """
     known_by = f"{config.data} {config.seed}"
     if known_by not in _found:
-        train, val, notes = scan_train_val(config.data, seed=config.seed)
+        scan = scan_train_val(config.data, seed=config.seed).usable()
+        train, val = scan.pair()
         from cnntrain.data.decode import resolve_channels  # brings torch: a wrong folder is answered without it
 
-        _found[known_by] = DataSets(train, val, resolve_channels(train, config.data.channels), tuple(notes))
+        channels = resolve_channels(train, config.data.channels)
+        _found[known_by] = DataSets(train, val, channels, tuple(told(scan.findings)), tuple(scan.findings), scan.left_out)
     found = _found[known_by]
     check_num_classes(config.num_classes, len(found.train.classes))
     return found

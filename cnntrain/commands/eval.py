@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from cnntrain.commands.kept import Kept, read_kept
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import DataConfig, EvalConfig
+from cnntrain.data.findings import Finding, told
 from cnntrain.data.folder import scan_for_eval, scan_train_val
 from cnntrain.data.images import ImageSet
+from cnntrain.data.scan import Scan
 from cnntrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def run(job: Job) -> float:
     checkpoint = load(resolve(Path(config.checkpoint)))
     kept = read_kept(checkpoint.config, checkpoint.folder)
     out = results_folder(config, checkpoint.folder)
-    images, notes = find_images(config, kept)
-    for note in notes:
+    images, findings = find_images(config, kept)
+    for note in told(findings):
         say(note)
     network = rebuild(kept, checkpoint.model, config)
     loader = evaluation_loader(images, network.pipeline, kept, config)
@@ -58,23 +60,29 @@ def run(job: Job) -> float:
     return float(result["top1"])
 
 
-def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[str]]:
+def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]]:
     """The folder that was asked for; without one, the split of the training run, found again as training found it."""
     trained_on = kept.data_config
     split = config.split or trained_on.val_split
     if config.data.val_dir is not None:
-        return scan_for_eval(Path(config.data.val_dir), split=split, classes=kept.classes)
+        return only_split(scan_for_eval(Path(config.data.val_dir), split=split, classes=kept.classes))
     if config.data.root is not None:
-        return scan_for_eval(Path(config.data.root) / split, split=split, classes=kept.classes)
+        return only_split(scan_for_eval(Path(config.data.root) / split, split=split, classes=kept.classes))
     own = {trained_on.train_split: trained_on.train_dir, trained_on.val_split: trained_on.val_dir}.get(split)
     folder = Path(own or Path(trained_on.root) / split)
     was_split = split in (trained_on.train_split, trained_on.val_split) and not has_val_folder(trained_on)
     if not was_split:
-        return scan_for_eval(folder, split=split, classes=kept.classes)
-    train, val, notes = scan_train_val(trained_on, seed=kept.seed)
+        return only_split(scan_for_eval(folder, split=split, classes=kept.classes))
+    scan = scan_train_val(trained_on, seed=kept.seed).usable()
+    train, val = scan.pair()
     if list(train.classes) != kept.classes:
         raise DataError(f"{train.directory} has other classes now than the run was trained with; name a folder by data.val_dir=DIR")
-    return (train if split == trained_on.train_split else val), notes
+    return (train if split == trained_on.train_split else val), scan.findings
+
+
+def only_split(scan: Scan) -> tuple[ImageSet, list[Finding]]:
+    (images,) = scan.usable().splits.values()
+    return images, scan.findings
 
 
 def has_val_folder(data: DataConfig) -> bool:

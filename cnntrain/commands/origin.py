@@ -35,9 +35,10 @@ def data_record(data: DataSets) -> dict[str, Any]:
 
 
 def digest(images: ImageSet) -> str:
-    """sha256 over names, labels and sizes in bytes: changes when a file is added, removed, renamed or rewritten to another size."""
-    total = hashlib.sha256()
-    for index, (file, label) in enumerate(zip(images.files, images.labels.tolist(), strict=True)):
-        size = images.path(index).stat().st_size
-        total.update(f"{images.classes[label]}\0{file}\0{size}\n".encode("utf-8", "surrogateescape"))
+    """sha256 over names, targets and sizes in bytes: changes when a file is added, removed, renamed or rewritten to another size."""
+    total = hashlib.sha256("\0".join(images.classes).encode("utf-8", "surrogateescape"))
+    for numbers in (images.files.ends, images.targets, images.sizes):
+        total.update(f"\0{numbers.dtype.kind}{numbers.shape}".encode())
+        total.update(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes())
+    total.update(images.files.block)
     return total.hexdigest()

@@ -32,6 +32,7 @@ class DataConfig:
     train_split: str = setting("train", "name of the training folder in root")
     val_split: str = setting("val", "name of the validation folder in root")
     val_fraction: float = setting(0.2, "share of train set apart, class by class, where there is no val folder", above=0.0, high=0.9)
+    strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
     num_workers: int = setting(0, "loader processes beside the main one; 0 loads in the main process", low=0)

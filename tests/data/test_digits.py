@@ -21,8 +21,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_digits_are_1442_and_355_balanced_images(root: Path) -> None:
-    train, val, notes = scan_train_val(DataConfig(root=str(root)), seed=0)
-    assert (len(train), len(val), notes) == (1442, 355, [])
+    scan = scan_train_val(DataConfig(root=str(root)), seed=0)
+    train, val = scan.pair()
+    assert (len(train), len(val), scan.findings) == (1442, 355, [])
     assert train.classes == tuple("0123456789")
     both = [train.counts()[c] + val.counts()[c] for c in train.classes]
     assert all(val.counts()[c] == n // 5 for c, n in zip(train.classes, both, strict=True))

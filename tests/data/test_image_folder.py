@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cnntrain.config.schema import DataConfig
+from cnntrain.data.findings import told
 from cnntrain.data.folder import scan_for_eval, scan_train_val
+from cnntrain.data.images import ImageSet
 from cnntrain.errors import DataError
 
 
@@ -24,9 +26,15 @@ def config(root: Path, **keys: object) -> DataConfig:
     return DataConfig(root=str(root), **keys)  # type: ignore[arg-type]
 
 
+def train_val(data: DataConfig, *, seed: int) -> tuple[ImageSet, ImageSet, list[str]]:
+    """Both sets, and what is told before a run."""
+    scan = scan_train_val(data, seed=seed).usable()
+    return *scan.pair(), told(scan.findings)
+
+
 def fault(data: DataConfig) -> str:
     with pytest.raises(DataError) as caught:
-        scan_train_val(data, seed=0)
+        scan_train_val(data, seed=0).usable()
     return str(caught.value)
 
 
@@ -34,7 +42,7 @@ TWO = ("train/a/1.png", "train/a/2.png", "train/b/1.png", "val/a/3.png", "val/b/
 
 
 def test_classes_and_files_come_sorted(tmp_path: Path) -> None:
-    train, val, notes = scan_train_val(config(put(tmp_path, *reversed(TWO))), seed=0)
+    train, val, notes = train_val(config(put(tmp_path, *reversed(TWO))), seed=0)
     assert train.classes == val.classes == ("a", "b")
     assert tuple(train.files) == ("a/1.png", "a/2.png", "b/1.png")
     assert train.labels.tolist() == [0, 0, 1]
@@ -46,14 +54,14 @@ def test_classes_and_files_come_sorted(tmp_path: Path) -> None:
 def test_any_extension_case_and_depth_counts_and_junk_does_not(tmp_path: Path) -> None:
     put(tmp_path, *TWO, "train/a/deep/er/x.JPeG", "train/a/y.webp", "train/a/z.pgm")
     put(tmp_path, "train/a/._1.png", "train/a/notes.txt", "train/a/Thumbs.db", "train/.git/x.png", "train/__MACOSX/x.png")
-    train, _, _ = scan_train_val(config(tmp_path), seed=0)
+    train, _, _ = train_val(config(tmp_path), seed=0)
     assert train.classes == ("a", "b")
     assert tuple(train.files) == ("a/1.png", "a/2.png", "a/deep/er/x.JPeG", "a/y.webp", "a/z.pgm", "b/1.png")
 
 
 def test_a_pipe_named_like_an_image_is_not_one(tmp_path: Path) -> None:
     os.mkfifo(put(tmp_path, *TWO) / "train/a/pipe.png")
-    assert len(scan_train_val(config(tmp_path), seed=0)[0]) == 3
+    assert len(train_val(config(tmp_path), seed=0)[0]) == 3
 
 
 def test_a_link_to_the_folders_around_it_is_left_out(tmp_path: Path) -> None:
@@ -61,10 +69,11 @@ def test_a_link_to_the_folders_around_it_is_left_out(tmp_path: Path) -> None:
     for number, target in enumerate((root, root / "train", root / "train/b", root / "train/a", tmp_path)):
         (root / f"train/a/loop{number}").symlink_to(target)
     (root / "train/loop").symlink_to(root / "train")
-    train, _, notes = scan_train_val(config(root), seed=0)
+    train, _, notes = train_val(config(root), seed=0)
     assert tuple(train.files) == ("a/1.png", "a/2.png", "b/1.png")
-    assert len(notes) == 6
-    assert f"{root}/train/a/loop0 is a link" in "\n".join(notes)
+    (line,) = notes
+    assert line.startswith("6 links to folders that are read already, or lie around them, left out; first: ")
+    assert f"{root}/train/a/loop0, " in line
 
 
 def test_a_link_to_another_place_is_followed_once(tmp_path: Path) -> None:
@@ -72,22 +81,22 @@ def test_a_link_to_another_place_is_followed_once(tmp_path: Path) -> None:
     (tmp_path / "else/sub/back").symlink_to(tmp_path / "else")
     root = put(tmp_path / "d", *TWO)
     (root / "train/a/more").symlink_to(tmp_path / "else")
-    train, _, notes = scan_train_val(config(root), seed=0)
+    train, _, notes = train_val(config(root), seed=0)
     assert tuple(train.files[2:4]) == ("a/more/sub/y.png", "a/more/x.png")
     assert len(train) == 5
-    assert notes == [f"{root}/train/a/more/sub/back is a link to a folder that is read already: left out"]
+    assert notes == [f"{root}/train/a/more/sub/back is a link to a folder that is read already, or lies around it: left out"]
 
 
 def test_an_empty_class_folder_is_left_out_aloud(tmp_path: Path) -> None:
     (put(tmp_path, *TWO) / "train/none").mkdir()
-    train, _, notes = scan_train_val(config(tmp_path), seed=0)
+    train, _, notes = train_val(config(tmp_path), seed=0)
     assert train.classes == ("a", "b")
     assert notes == [f"{tmp_path}/train: left out, no images in none"]
 
 
 def test_val_is_numbered_by_the_names_of_train(tmp_path: Path) -> None:
     put(tmp_path, "train/a/1.png", "train/b/1.png", "train/c/1.png", "val/c/1.png", "val/b/1.png")
-    _, val, notes = scan_train_val(config(tmp_path), seed=0)
+    _, val, notes = train_val(config(tmp_path), seed=0)
     assert val.classes == ("a", "b", "c")
     assert val.labels.tolist() == [1, 2]
     assert val.counts() == {"a": 0, "b": 1, "c": 1}
@@ -102,9 +111,9 @@ def test_a_class_only_in_val_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_splits_and_folders_are_configurable(tmp_path: Path) -> None:
     put(tmp_path, "fit/a/1.png", "fit/b/1.png", "hold/a/2.png", "other/b/3.png")
-    _, val, _ = scan_train_val(config(tmp_path, train_split="fit", val_split="hold"), seed=0)
+    _, val, _ = train_val(config(tmp_path, train_split="fit", val_split="hold"), seed=0)
     assert tuple(val.files) == ("a/2.png",)
-    _, val, _ = scan_train_val(config(tmp_path / "no", train_dir=str(tmp_path / "fit"), val_dir=str(tmp_path / "other")), seed=0)
+    _, val, _ = train_val(config(tmp_path / "no", train_dir=str(tmp_path / "fit"), val_dir=str(tmp_path / "other")), seed=0)
     assert tuple(val.files) == ("b/3.png",)
 
 
@@ -113,7 +122,7 @@ def many(root: Path) -> Path:
 
 
 def test_without_val_a_share_of_each_class_is_set_apart(tmp_path: Path) -> None:
-    train, val, notes = scan_train_val(config(many(tmp_path), val_fraction=0.3), seed=1)
+    train, val, notes = train_val(config(many(tmp_path), val_fraction=0.3), seed=1)
     assert val.counts() == {"a": 3, "b": 1, "c": 0}
     assert train.counts() == {"a": 7, "b": 1, "c": 1}
     assert set(train.files) | set(val.files) == {f"a/{n}.png" for n in range(10)} | {"b/1.png", "b/2.png", "c/1.png"}
@@ -124,13 +133,13 @@ def test_without_val_a_share_of_each_class_is_set_apart(tmp_path: Path) -> None:
 
 def test_the_share_set_apart_hangs_on_the_seed_alone(tmp_path: Path) -> None:
     data = config(many(tmp_path))
-    drawn = [tuple(scan_train_val(data, seed=seed)[1].files) for seed in (0, 0, 1, 2, 3)]
+    drawn = [tuple(train_val(data, seed=seed)[1].files) for seed in (0, 0, 1, 2, 3)]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) > 1
 
 
 def test_a_class_of_two_keeps_one_to_train_at_any_share(tmp_path: Path) -> None:
-    train, val, _ = scan_train_val(config(many(tmp_path), val_fraction=0.9), seed=0)
+    train, val, _ = train_val(config(many(tmp_path), val_fraction=0.9), seed=0)
     assert train.counts() == {"a": 1, "b": 1, "c": 1}
     assert val.counts() == {"a": 9, "b": 1, "c": 0}
 
@@ -191,15 +200,18 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
     assert fault(config(tmp_path)).startswith(f"data.root: cannot read {tmp_path}/train/b (Permission denied)")
 
 
-def test_a_name_that_is_not_text_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_is_not_text_is_used_and_told_in_escapes(tmp_path: Path) -> None:
     put(tmp_path, *TWO)
     (tmp_path / "train/a" / os.fsdecode(b"\xff.png")).touch()
-    assert "has file names that are not UTF-8" in fault(config(tmp_path))
+    train, _, notes = train_val(config(tmp_path), seed=0)
+    assert train.path(2) == tmp_path / "train/a" / os.fsdecode(b"\xff.png")
+    assert notes == [f"{tmp_path}/train/a/\\xff.png has an odd name; it is used all the same"]
 
 
 def test_evaluation_takes_the_training_classes_by_name(tmp_path: Path) -> None:
     put(tmp_path, "b/1.png", "c/1.png", "empty/readme.txt")
-    images, notes = scan_for_eval(tmp_path, split="test", classes=("c", "a", "b"))
+    scan = scan_for_eval(tmp_path, split="test", classes=("c", "a", "b")).usable()
+    images, notes = scan.splits["test"], told(scan.findings)
     assert images.classes == ("c", "a", "b")
     assert images.labels.tolist() == [2, 0]
     assert images.split == "test"
@@ -209,8 +221,8 @@ def test_evaluation_takes_the_training_classes_by_name(tmp_path: Path) -> None:
 def test_evaluation_refuses_unknown_classes_and_empty_folders(tmp_path: Path) -> None:
     put(tmp_path, "d/cats/1.png", "e/readme.txt")
     with pytest.raises(DataError, match=r"class cats of .* is not a class of the training folder; did you mean cat\?; rename or remove"):
-        scan_for_eval(tmp_path / "d", split="val", classes=("cat", "dog"))
+        scan_for_eval(tmp_path / "d", split="val", classes=("cat", "dog")).usable()
     with pytest.raises(DataError, match=r"no images in .*e \(found 1 files\); expected"):
-        scan_for_eval(tmp_path / "e", split="val", classes=("cat", "dog"))
+        scan_for_eval(tmp_path / "e", split="val", classes=("cat", "dog")).usable()
     with pytest.raises(DataError, match=r"no folder .*f; type data.root=DIR where DIR/val/<class>"):
-        scan_for_eval(tmp_path / "f", split="val", classes=("cat", "dog"))
+        scan_for_eval(tmp_path / "f", split="val", classes=("cat", "dog")).usable()
