@@ -1,87 +1,208 @@
-"""From an image file to pixels, the same way in training and evaluation."""
+"""From an image file to pixels, the same way in training, evaluation and the check of the data."""
 
+import errno
+import io
+import os
+import stat
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from cnntrain.data import containers
+from cnntrain.data.containers import NAMES, Broken
 from cnntrain.data.images import ImageSet
+from cnntrain.data.pixels import ORIENTATION, TURNS, convert, is_deep, upright
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # decoders that a file may reach
-MOST_PIXELS = 178_956_970  # Pillow's own limit for refusing: 0.5 GiB of colour pixels
+MOST_PIXELS = 120_000_000  # the largest cameras of phones give 108 million; decoding takes 7 to 13 bytes for each
+SMALLEST_SIDE = 32  # of at_least: what the hashes of facts.py need
+LARGE = 24_000_000  # pixels from which pictures are decoded one at a time, whatever the number of threads
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-WHITE = (255, 255, 255, 255)
 NUM_SAMPLED = 64
+Image.MAX_IMAGE_PIXELS = None  # max_pixels takes its place, and gives a reason instead of a warning
+one_at_a_time = threading.Lock()
 
 
-def read_image(path: Path, channels: int) -> Tensor:
+class BadImage(Broken):
+    """A file that gives no pixels.
+
+    Args:
+        kind: a key of findings.KINDS with the verdict skip.
+        detail: a few words.
+    """
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return BadImage, (self.kind, self.detail)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pixels and what there is to say of the file.
+
+    Args:
+        pixels: (H, W) or (H, W, 3) uint8; smaller than the file's where a smaller scale was allowed.
+        height: of the upright picture in full.
+        width: likewise.
+        container: one of containers.NAMES.
+        mode: of the file, in Pillow's words, such as RGB, P or I;16.
+        frames: 1, or how many there are.
+    """
+
+    pixels: np.ndarray
+    height: int
+    width: int
+    container: str
+    mode: str
+    frames: int
+    rotated: bool
+    transparent: bool
+    deep: bool
+
+
+def read_image(path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS) -> Tensor:
     """Decode one file.
 
-    Turned upright by its EXIF orientation; transparent parts laid on white; 16-bit gray cut to its upper 8
-    bits; any colour space brought to RGB; of several frames the first.
+    Its content decides the format. Turned upright by its EXIF orientation; transparent parts laid on white; deeper
+    channels brought to 8 bits; any colour space brought to RGB; of several frames the first.
+
+    Args:
+        channels: 1 for gray, 3 for red, green, blue.
+        at_least: (height, width); a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides stay at least twice
+            these (and 64). The result depends on the file and these two alone.
+        max_pixels: of the whole picture; more are refused before decoding.
 
     Returns:
-        (channels, H, W) uint8; 1 channel is gray, 3 are red, green, blue.
+        (channels, H, W) uint8.
 
     Raises:
-        ValueError: why it cannot be read, such as `truncated`.
+        BadImage: why it cannot be read, such as `truncated`.
     """
+    return as_tensor(decode(read_bytes(path, max_pixels), channels, at_least=at_least, max_pixels=max_pixels).pixels)
+
+
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """(H, W) or (H, W, 3) -> (1 or 3, H, W)."""
+    return torch.from_numpy(pixels[:, :, None] if pixels.ndim == 2 else pixels).permute(2, 0, 1)
+
+
+def read_bytes(path: Path, max_pixels: int = MOST_PIXELS) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        BadImage: there is no such file, it may not be read, or is larger than a picture of max_pixels can be.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise BadImage("empty_file", "empty file")
+        if size > 4 * max_pixels + 2**20:  # uncompressed colour with transparency
+            raise BadImage("too_large", f"{size / 2**20:,.0f} MiB are more than {max_pixels / 1e6:g} million pixels can take")
+        try:
+            return file.read()
+        except OSError as error:
+            raise BadImage("not_readable", error.strerror or str(error)) from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opens a regular file and nothing else: reading from a pipe would wait for ever.
+
+    Raises:
+        BadImage: it is something else, is not there, or may not be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if path.stat().st_size == 0:
-            raise ValueError("empty file")
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width}x{image.height} is more than {MOST_PIXELS // 10**6} million pixels")
-            pixels = to_channels(eight_bit(upright(image)), channels)
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.EOPNOTSUPP, errno.ELOOP) or (error.errno == errno.ENOENT and os.path.islink(path)):
+            raise BadImage("not_a_file", "a link to nothing" if os.path.islink(path) else "not a regular file") from error
+        raise BadImage("not_readable", error.strerror or str(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadImage("not_a_file", "not a regular file")
+    return open(descriptor, "rb")
+
+
+def decode(data: bytes, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS) -> Decoded:
+    """Decode the content of a file; see `read_image`.
+
+    Raises:
+        BadImage: why it cannot be read.
+    """
+    container = containers.container_of(data)
+    if container is None:
+        raise BadImage("not_an_image", f"not a {', '.join(NAMES)} file")
+    try:
+        containers.check_whole(data, container)
+        with Image.open(io.BytesIO(data), formats=(container,)) as image:
+            if image.width * image.height > max_pixels:
+                raise BadImage("too_large", f"{image.width}x{image.height} is more than {max_pixels / 1e6:g} million pixels")
+            with one_at_a_time if image.width * image.height > LARGE else nullcontext():
+                return decode_opened(image, container, channels, at_least, depth=data[24] if container == "PNG" else 8)
+    except BadImage:
+        raise
+    except Broken as error:
+        raise BadImage(error.kind, error.detail) from error
+    except MemoryError as error:
+        raise BadImage("too_large", "not enough memory to decode it") from error
     except Exception as error:  # decoders raise anything on a broken file
-        raise ValueError(reason(error)) from error
-    return torch.from_numpy(pixels[:, :, None] if channels == 1 else pixels).permute(2, 0, 1)
+        raise failed(error, container) from error
 
 
-def upright(image: Image.Image) -> Image.Image:
+def decode_opened(image: Image.Image, container: str, channels: int, at_least: tuple[int, int] | None, *, depth: int) -> Decoded:
+    mode, deep, size = image.mode, is_deep(image), image.size
+    orientation = orientation_of(image) if container == "JPEG" else 1
+    if container == "JPEG" and at_least is not None:
+        height, width = (2 * max(side, SMALLEST_SIDE) for side in at_least)
+        image.draft(None, (height, width) if orientation > 4 else (width, height))
     image.load()
-    with suppress(Exception):  # broken EXIF beside good pixels: nobody knows the orientation, so it stays
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
+    if container != "JPEG":  # it may lie behind the pixels
+        orientation = orientation_of(image)
+        size = image.size
+    pixels, transparent = convert(image, channels, depth=depth)
+    width, height = size[::-1] if orientation > 4 else size
+    return Decoded(
+        pixels=upright(pixels, orientation),
+        height=height,
+        width=width,
+        container=container,
+        mode=mode,
+        frames=1 if container == "JPEG" else frames_of(image),  # a second picture in a JPEG is a preview
+        rotated=orientation != 1,
+        transparent=transparent,
+        deep=deep,
+    )
 
 
-def eight_bit(image: Image.Image) -> Image.Image:
-    """Pillow's own conversion of 16-bit gray clips at 255 and gives white."""
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise ValueError("gray values beyond 16 bit")
-        return Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("floating-point pixels, of unknown range")
-    return image
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8; 1, which is upright, where the EXIF data are broken or say nothing."""
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # broken EXIF beside good pixels: nobody knows the orientation, so it stays
+        return 1
+    return orientation if orientation in TURNS else 1
 
 
-def to_channels(image: Image.Image, channels: int) -> np.ndarray:
-    """Flatten on white and convert; (H, W) for 1 channel, (H, W, 3) for 3, uint8, writable."""
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image)
-    mode = "L" if channels == 1 else "RGB"
-    return np.array(image if image.mode == mode else image.convert(mode))  # convert copies even where nothing changes
+def frames_of(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # the first one is whole, a later one is not
+        return 2
 
 
-def reason(error: Exception) -> str:
-    """A few words for the table of unreadable files."""
+def failed(error: Exception, container: str) -> BadImage:
+    """What a decoder's exception means."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a " + ", ".join(FORMATS) + " file"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"more than {MOST_PIXELS // 10**6} million pixels"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if "truncated" in str(error).lower():
-        return "truncated"
-    return str(error) or type(error).__name__
+        return BadImage("broken", f"broken {container} header")
+    text = str(error) or type(error).__name__
+    return BadImage("truncated", "truncated") if "truncated" in text.lower() else BadImage("broken", text)
 
 
 def resolve_channels(images: ImageSet, configured: int | None) -> int:
@@ -101,9 +222,11 @@ def detect_channels(paths: Sequence[Path]) -> int:
 def is_gray(path: Path) -> bool:
     """By the header alone; a palette is gray if each of its colours is."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with open_file(path) as file, Image.open(file, formats=NAMES) as image:
             if image.mode != "P":
                 return image.mode in GRAY_MODES
+            if image.width * image.height > LARGE:
+                return False
             palette = np.array(image.convert("RGB"))
             return bool((palette == palette[:, :, :1]).all())
     except Exception:
@@ -112,7 +235,7 @@ def is_gray(path: Path) -> bool:
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Pillow warns of odd metadata and of big pictures below the limit; both are read all the same."""
+    """Pillow warns of odd metadata, which is read all the same."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield

@@ -52,6 +52,7 @@ KINDS: dict[str, tuple[Verdict, str]] = {
     "broken": ("skip", "the decoder gives up"),
     "too_large": ("skip", "more pixels than may be decoded"),
     "float_range": ("skip", "floating-point pixels of unknown range"),
+    "integer_range": ("skip", "whole-number pixels of unknown range"),
     "not_readable": ("skip", "the system refuses to open it"),
     "not_a_file": ("skip", "a pipe, socket, device or broken link"),
 }

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cnntrain.data.decode import read_image, resolve_channels
+from cnntrain.data.decode import BadImage, read_image, resolve_channels
 from cnntrain.data.images import ImageSet, Names
 
 ORIENTATION = 0x0112
@@ -115,9 +115,9 @@ def huge(width: int, height: int) -> bytes:
 
 REASONS = {
     "empty": (b"", "empty file"),
-    "text": (b"no image at all", "not a JPEG, PNG, BMP, GIF, TIFF, WEBP, PPM file"),
-    "huge": (huge(20_000, 10_000), "more than 178 million pixels"),
-    "giant": (huge(40_000, 40_000), "more than 178 million pixels"),
+    "text": (b"no image at all", "not a JPEG, PNG, GIF, BMP, TIFF, WEBP, AVIF, PPM file"),
+    "huge": (huge(20_000, 10_000), "20000x10000 is more than 120 million pixels"),
+    "giant": (huge(40_000, 40_000), "40000x40000 is more than 120 million pixels"),
 }
 
 
@@ -138,9 +138,11 @@ def test_a_cut_off_file_is_truncated(tmp_path: Path, suffix: str) -> None:
 
 
 def test_pixels_of_unknown_range_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="floating-point pixels"):
-        read_image(saved(tmp_path / "f.tif", np.zeros((2, 2), np.float32)), 1)
-    with pytest.raises(ValueError, match="gray values beyond 16 bit"):
+    for number, values in enumerate(([0, 1.5], [-0.1, 0], [0, np.nan])):
+        with pytest.raises(BadImage, match=r"floating-point pixels from .*; 0 to 1 is understood") as caught:
+            read_image(saved(tmp_path / f"f{number}.tif", np.array([values], np.float32)), 1)
+        assert caught.value.kind == "float_range"
+    with pytest.raises(BadImage, match="gray values from 70000 to 70000; 0 to 65535 is understood"):
         read_image(saved(tmp_path / "i.tif", np.full((2, 2), 70_000, np.int32)), 1)
 
 
