@@ -50,16 +50,16 @@ class Parts:
     def num_classes(self) -> int:
         return len(self.data.train.classes)
 
-    def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Decode what is kept in memory; the training images' statistics serve for validation too.
+    def prepare(self, progress: Callable[[int, int], None] | None = None, say: Callable[[str], None] = lambda _: None) -> None:
+        """Decode what is kept; the training images' statistics serve for validation too.
 
         Raises:
-            DataError: naming the images that cannot be read.
+            CannotGoOn: too many images cannot be read.
         """
-        self.train.prepare(progress)
+        self.train.prepare(progress, say)
         if self.val.pipeline.needs_statistics:
             self.val.pipeline = self.val.pipeline.with_statistics(self.train.measure())
-        self.val.prepare(progress)
+        self.val.prepare(progress, say)
 
     def close(self) -> None:
         self.train.close()
@@ -138,6 +138,7 @@ def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, a
         num_workers=config.data.num_workers,
         cache=config.data.cache,
         cache_budget_mib=config.data.cache_budget_mib,
+        max_bad=config.data.max_bad,
         pin_memory=arithmetic.device.type == "cuda",
     )
 
@@ -176,4 +177,5 @@ def evaluation_loader(images: ImageSet, pipeline: Pipeline, kept: Kept, config: 
         num_workers=data.num_workers if config.data.num_workers is None else config.data.num_workers,
         cache=data.cache,
         cache_budget_mib=data.cache_budget_mib,
+        max_bad=1.0,
     )

@@ -77,7 +77,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     net = introduce(parts, briefly=bool(job.number))
     if config.resume is None:
         record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
-    parts.prepare(preparing(signals))
+    parts.prepare(preparing(signals), say)
     trained = resume(run, parts, progress) if config.resume is not None else None
     with ExitStack() as stack:
         stack.callback(parts.close)
@@ -170,7 +170,7 @@ def introduce(parts: Parts, *, briefly: bool = False) -> str:
         briefly: for the later runs of a sweep, which have told the same before.
     """
     config, data = parts.config, parts.data
-    for note in (*data.notes, *(loader.cache_note for loader in (parts.train, parts.val) if not loader.keeps)):
+    for note in (*data.notes, *parts.train.notes(), *parts.val.notes()):
         say(note)
     height, width = image_size_of(config.data)
     colour = "gray" if data.channels == 1 else "colour"

@@ -37,9 +37,14 @@ class DataConfig:
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
     num_workers: int = setting(0, "loader processes beside the main one; 0 loads in the main process", low=0)
     cache: str = setting(
-        "auto", "keep decoded images in memory: auto (when they fit the budget), memory, none", choices=("auto", "memory", "none")
+        "auto",
+        "where decoded images are kept: disk (for later runs too), memory, none; auto: disk where they fit the budget",
+        choices=("auto", "disk", "memory", "none"),
     )
-    cache_budget_mib: int = setting(4096, "memory that cache=auto may take, MiB", low=0)
+    cache_budget_mib: int = setting(
+        4096, "MiB that the decoded images of a split may take with cache=auto; all splits on disk 4 times it", low=0
+    )
+    max_bad: float = setting(0.1, "largest share of a split's images that may be unreadable before the run ends", low=0.0, high=1.0)
 
 
 @dataclass

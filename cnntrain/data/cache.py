@@ -1,30 +1,97 @@
-"""Decode every image once, on threads, into one tensor of bytes."""
+"""Decode every image once: where the result is kept, and what is measured on it."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import PIL
 import torch
+from PIL import Image, features
 from torch import Tensor
 
+from cnntrain.data import disk_cache, disk_room
 from cnntrain.data.decode import quiet_decoders, read_image
+from cnntrain.data.decoded import Decoded, FileBlock, MemoryBlock, Writer
 from cnntrain.data.images import ImageSet
 from cnntrain.data.pipeline import Pipeline, Statistics
-from cnntrain.errors import DataError
+from cnntrain.data.quarantine import Bad
+from cnntrain.errors import CannotGoOn, ConfigError
 
 MIB = 2**20
+DECODING = 1  # raised when the same file decodes to other pixels: what was kept is then decoded anew
 FILES_PER_TASK = 32
-IMAGES_PER_SUM = 256
-LARGEST_SAMPLE = 4096  # images that statistics are taken from where none are kept
+LARGEST_SAMPLE = 4096  # images that statistics are taken from
+NUM_HEADERS = 256  # read to guess what images of different sizes will take
+SETS_KEPT = 4  # the folder holds this many times the budget of one set
+MAY_CHANGE = ("not_readable", "not_a_file")  # bad for a reason that leaves a file's size and time as they are
+SECONDS_TO_MENTION = 1.0
 Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
 
 
-def cache_bytes(images: ImageSet, pipeline: Pipeline) -> int | None:
-    """Memory for all images after the pipeline's head; None where their sizes differ."""
-    if pipeline.fixed_size is None:
-        return None
-    height, width = pipeline.fixed_size
-    return len(images) * pipeline.channels * height * width
+@dataclass(frozen=True)
+class Keeping:
+    """Where decoded images are kept: disk, memory or none.
+
+    Args:
+        expected: bytes for all of them; a guess where sizes differ.
+        note: a sentence that says so.
+        surprising: whether the user should hear it before the run.
+    """
+
+    where: str
+    expected: int
+    note: str
+    surprising: bool
+
+
+def decide(images: ImageSet, pipeline: Pipeline, cache: str, budget_mib: int) -> Keeping:
+    """
+    Raises:
+        ConfigError: data.cache=disk, and the folder cannot be written.
+    """
+    if cache == "none":
+        return Keeping("none", 0, f"{images.split}: images are decoded in every epoch (data.cache=none)", True)
+    expected = expected_bytes(images, pipeline)
+    text = f"{len(images):,} decoded images take {expected / MIB:,.1f} MiB"
+    if cache == "memory":
+        return Keeping("memory", expected, f"{images.split}: {text} of memory", False)
+    if cache == "auto" and expected > budget_mib * MIB:
+        told = f"{images.split}: images are decoded in every epoch: {text}, more than data.cache_budget_mib={budget_mib}"
+        return Keeping("none", expected, told, True)
+    why = disk_room.why_unwritable()
+    if why is None:
+        return Keeping("disk", expected, f"{images.split}: {text} in {disk_room.images_folder()}", False)
+    if cache == "disk":
+        raise ConfigError(f"data.cache=disk: {disk_room.images_folder()}: {why}; set CNNTRAIN_CACHE_DIR, or type data.cache=memory")
+    told = f"{images.split}: {text} of memory, as nothing can be written to {disk_room.images_folder()} ({why}; set CNNTRAIN_CACHE_DIR)"
+    return Keeping("memory", expected, told, True)
+
+
+def expected_bytes(images: ImageSet, pipeline: Pipeline) -> int:
+    """Bytes of all images after the pipeline's head; where sizes differ, guessed from the headers of some."""
+    if pipeline.fixed_size is not None:
+        height, width = pipeline.fixed_size
+        return len(images) * pipeline.channels * height * width
+    areas = []
+    with quiet_decoders():
+        for index in spread(len(images), NUM_HEADERS):
+            try:
+                with Image.open(images.path(index)) as image:
+                    height, width = pipeline.size_of(image.height, image.width)
+            except Exception:  # the decoder will say what is wrong with it
+                continue
+            areas.append(height * width)
+    return int(len(images) * pipeline.channels * (sum(areas) / len(areas))) if areas else 0
+
+
+def spread(count: int, most: int) -> range:
+    """At most `most` of the indices below count, evenly apart."""
+    return range(0, count, max(1, -(-count // most)))
 
 
 def read_one(images: ImageSet, pipeline: Pipeline, index: int) -> Tensor:
@@ -36,80 +103,153 @@ def read_one(images: ImageSet, pipeline: Pipeline, index: int) -> Tensor:
     return pipeline.start(read_image(images.path(index), pipeline.channels))
 
 
-def build_cache(images: ImageSet, pipeline: Pipeline, *, shared: bool, progress: Progress | None = None) -> Tensor:
-    """Decode all images.
+def why(error: ValueError) -> Bad:
+    return Bad("broken", str(error))
+
+
+def decode_all(
+    images: ImageSet, pipeline: Pipeline, put: Callable[[int, Tensor], None], progress: Progress | None, chosen: Sequence[int] | None = None
+) -> dict[int, Bad]:
+    """Decode on threads, each image once.
 
     Args:
-        shared: place it in memory that loader processes see too.
+        put: takes (index, (C, h, w) uint8), from several threads and in any order.
         progress: called with (images done, all images) now and then, in this thread.
+        chosen: indices; all where None.
 
     Returns:
-        (N, C, h, w) uint8, in the order of images.files.
-
-    Raises:
-        DataError: naming all images that cannot be read.
+        The images that cannot be read.
     """
-    assert pipeline.fixed_size is not None, "images of different sizes do not fit into one tensor"
-    cached = torch.empty((len(images), pipeline.channels, *pipeline.fixed_size), dtype=torch.uint8)
-    if shared:
-        cached.share_memory_()
+    wanted = range(len(images)) if chosen is None else chosen
 
-    def decode(start: int) -> list[tuple[int, str]]:
+    def decode(start: int) -> list[tuple[int, Bad]]:
         bad = []
-        for index in range(start, min(start + FILES_PER_TASK, len(images))):
+        for index in wanted[start : start + FILES_PER_TASK]:
             try:
-                cached[index] = read_one(images, pipeline, index)
+                image = read_one(images, pipeline, index)
             except ValueError as error:
-                bad.append((index, str(error)))
+                bad.append((index, why(error)))
+            else:
+                put(index, image)
         return bad
 
-    bad: list[tuple[int, str]] = []
+    bad: dict[int, Bad] = {}
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         with quiet_decoders():
-            tasks = [pool.submit(decode, start) for start in range(0, len(images), FILES_PER_TASK)]
+            tasks = [pool.submit(decode, start) for start in range(0, len(wanted), FILES_PER_TASK)]
             for number, task in enumerate(as_completed(tasks), start=1):
-                bad += task.result()
+                bad.update(task.result())
                 if progress is not None:
-                    progress(min(number * FILES_PER_TASK, len(images)), len(images))
+                    progress(min(number * FILES_PER_TASK, len(wanted)), len(wanted))
     finally:
         pool.shutdown(cancel_futures=True)
-    if bad:
-        raise DataError(unreadable_images(images, sorted(bad)))
-    return cached
+    return dict(sorted(bad.items()))
 
 
-def unreadable_images(images: ImageSet, bad: list[tuple[int, str]], most: int = 5) -> str:
-    """One sentence that names the files and why."""
-    named = ", ".join(f"{images.path(index)} ({why})" for index, why in bad[:most])
-    more = f" and {len(bad) - most} more" if len(bad) > most else ""
-    count = "1 image" if len(bad) == 1 else f"{len(bad)} images"
-    return f"data.root: {count} cannot be read: {named}{more}; remove or repair {'it' if len(bad) == 1 else 'them'}"
-
-
-def measure(images: ImageSet, pipeline: Pipeline, cached: Tensor | None) -> Statistics:
-    """Mean and std of each channel after the pipeline's head, over all cached images.
-
-    Without a cache up to 4,096 images spread evenly over the set are decoded for it. The sums are whole
-    numbers below 2^53, so their order does not matter. A channel of one colour has std 1.
+def keep(
+    images: ImageSet, pipeline: Pipeline, keeping: Keeping, *, cache: str, budget_mib: int, progress: Progress | None, say: Say
+) -> tuple[Decoded | None, dict[int, Bad]]:
+    """The decoded images, taken from disk or decoded now, and those that cannot be read.
 
     Raises:
-        DataError: an image that cannot be read.
+        CannotGoOn: data.cache=disk, and the disk is full or fails.
     """
+    if keeping.where == "none":
+        return None, {}
+    if keeping.where == "memory":
+        return in_memory(images, pipeline, keeping.expected, progress)
+    try:
+        return on_disk(images, pipeline, keeping.expected, budget_mib=budget_mib, progress=progress, say=say)
+    except OSError as error:
+        reason = f"{disk_room.images_folder()}: {error.strerror or error}"
+        if cache == "disk":
+            raise CannotGoOn(f"data.cache=disk: {reason}; set CNNTRAIN_CACHE_DIR to another disk, or type data.cache=memory") from error
+        say(f"{images.split}: decoded images are kept in memory instead of on disk ({reason})")
+        return in_memory(images, pipeline, keeping.expected, progress)
+
+
+def in_memory(images: ImageSet, pipeline: Pipeline, expected: int, progress: Progress | None) -> tuple[Decoded, dict[int, Bad]]:
+    block = MemoryBlock(expected)
+    writer = Writer(len(images), pipeline.channels, pipeline.fixed_size, block.write)
+    bad = decode_all(images, pipeline, writer.put, progress)
+    return Decoded(block.bytes, writer.places, channels=pipeline.channels, fixed_size=pipeline.fixed_size), bad
+
+
+def on_disk(
+    images: ImageSet, pipeline: Pipeline, expected: int, *, budget_mib: int, progress: Progress | None, say: Say
+) -> tuple[Decoded, dict[int, Bad]]:
+    """
+    Raises:
+        OSError: nothing can be written, or too little.
+    """
+    folder = disk_room.images_folder() / disk_cache.digest_of(images, decode_facts(pipeline))
+    began, built = time.monotonic(), False
+
+    def build(part: Path) -> None:
+        nonlocal built
+        room = disk_room.make_room(expected, SETS_KEPT * max(budget_mib * MIB, expected))
+        if room < expected:
+            raise OSError(f"{expected / MIB:,.0f} MiB are needed, {room / MIB:,.0f} MiB are free")
+        block = FileBlock(part / "pixels.bin")
+        writer = Writer(len(images), pipeline.channels, pipeline.fixed_size, block.write)
+        try:
+            bad = decode_all(images, pipeline, writer.put, progress)
+        finally:
+            block.close(writer.end)
+        facts = {"channels": pipeline.channels, "size": pipeline.fixed_size, "about": f"{images.split} of {images.directory}"}
+        disk_cache.finish(part, writer.places, {**facts, "bad": [[index, each.kind, each.detail] for index, each in bad.items()]})
+        built = True
+
+    def waiting() -> None:
+        nonlocal began
+        if began and time.monotonic() - began > SECONDS_TO_MENTION:
+            began = 0.0
+            say(f"{images.split}: another run decodes the same images now; waiting for it")
+        if progress is not None:
+            progress(0, len(images))
+
+    entry = disk_cache.obtain(folder, build, waiting=waiting)
+    bad = {int(index): Bad(kind, detail) for index, kind, detail in entry.manifest["bad"]}
+    if not built and any(each.kind in MAY_CHANGE and can_be_opened(images.path(index)) for index, each in bad.items()):
+        disk_cache.give_up(entry)
+        entry = disk_cache.obtain(folder, build, waiting=waiting)
+        bad = {int(index): Bad(kind, detail) for index, kind, detail in entry.manifest["bad"]}
+    size = f"{len(entry.pixels) / MIB:,.1f} MiB in {disk_room.images_folder()}"
+    if not built:
+        say(f"{images.split}: {len(images):,} images are decoded already ({size})")
+    elif began and time.monotonic() - began > SECONDS_TO_MENTION:
+        say(f"{images.split}: {len(images):,} images decoded once, for later runs too ({size})")
+    return Decoded.of_entry(entry), bad
+
+
+def can_be_opened(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+def decode_facts(pipeline: Pipeline) -> dict[str, Any]:
+    """All that decides on the pixels that a file becomes, the libraries' versions among them."""
+    libraries = [PIL.__version__, features.version("jpg"), str(torch.__version__), os.uname().machine if hasattr(os, "uname") else ""]
+    return {"decoding": DECODING, "libraries": libraries, **pipeline.head_facts()}
+
+
+def measure(images: ImageSet, pipeline: Pipeline, kept: Decoded | None, bad: dict[int, Bad]) -> Statistics:
+    """Mean and std of each channel after the pipeline's head, over up to 4,096 images spread evenly over the set.
+
+    The same ones with and without kept images; unreadable ones are left out. The sums are whole numbers below 2^53, so
+    their order does not matter. A channel of one colour has std 1.
+    """
+    chosen = spread(len(images), LARGEST_SAMPLE)
     sums = torch.zeros(3, pipeline.channels, dtype=torch.float64)
-    if cached is not None:
-        for part in cached.split(IMAGES_PER_SUM):
-            sums += moments(part)
+    if kept is not None:
+        for index in chosen:
+            if index not in bad:
+                sums += moments(kept.image(index))
     else:
-        bad = []
-        with quiet_decoders():
-            for index in range(0, len(images), max(1, -(-len(images) // LARGEST_SAMPLE))):
-                try:
-                    sums += moments(read_one(images, pipeline, index)[None])
-                except ValueError as error:
-                    bad.append((index, str(error)))
-        if bad:
-            raise DataError(unreadable_images(images, bad))
+        found: list[Tensor] = []
+        decode_all(images, pipeline, lambda _, image: found.append(moments(image)), None, chosen)
+        for each in found:
+            sums += each
     total, first, second = sums
     mean = first / total
     std = (second / total - mean**2).clamp(min=0).sqrt()
@@ -119,8 +259,8 @@ def measure(images: ImageSet, pipeline: Pipeline, cached: Tensor | None) -> Stat
     )
 
 
-def moments(images: Tensor) -> Tensor:
-    """(B, C, H, W) uint8 -> (3, C) float64: number of pixels, their sum, the sum of their squares."""
-    values = images.to(torch.float64)
-    count = torch.full((images.shape[1],), values[:, 0].numel(), dtype=torch.float64)
-    return torch.stack([count, values.sum((0, 2, 3)), values.square_().sum((0, 2, 3))])
+def moments(image: Tensor) -> Tensor:
+    """(C, H, W) uint8 -> (3, C) float64: number of pixels, their sum, the sum of their squares."""
+    values = image.to(torch.float64)
+    count = torch.full((image.shape[0],), values[0].numel(), dtype=torch.float64)
+    return torch.stack([count, values.sum((1, 2)), values.square_().sum((1, 2))])

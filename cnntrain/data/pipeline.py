@@ -11,7 +11,7 @@ from torch import Tensor
 from cnntrain.config.components import registry
 from cnntrain.config.components.data import TRANSFORMS, resized, size_pair, transform_faults
 from cnntrain.data import keyed
-from cnntrain.data.batched import Step
+from cnntrain.data.batched import Shorten, Step, read_size
 from cnntrain.data.transforms import BUILDERS, EachImage
 from cnntrain.errors import ConfigError
 
@@ -42,18 +42,36 @@ class Pipeline:
     def __init__(self, steps: Sequence[Mapping[str, Any]], *, image_size: tuple[int, int], channels: int, place: str = "transforms"):
         self.steps = [dict(step) for step in steps]
         self.image_size, self.channels, self.place = image_size, channels, place
-        self.fixed_size: tuple[int, int] | None = None  # (height, width) after the head, where it is the same for all images
-        num_head = 0
-        for number, step in enumerate(self.steps):
-            if step["type"] not in ONCE:
-                break
-            squashes = step["type"] == "resize" and step["mode"] == "squash"
-            if squashes or step["type"] == "center_crop":
-                num_head, self.fixed_size = number + 1, resized(step, image_size) if squashes else size_pair(step["size"])
+        num_head = next((n for n, step in enumerate(self.steps) if step["type"] not in ONCE), len(self.steps))
+        self.head_steps = self.steps[:num_head]
+        self.head = [build_step(step) for step in self.head_steps]
+        if num_head < len(self.steps) and self.steps[num_head]["type"] == "random_resized_crop":
+            crop = self.steps[num_head]  # its own first move is the same in every epoch too
+            self.head_steps.append({"type": "shorten", "size": crop["read_size"], "interpolation": crop["interpolation"]})
+            self.head.append(Shorten(crop["read_size"], interpolation=crop["interpolation"]))
         waits = self.needs_statistics  # then only the head can run, which is what the statistics are measured on
-        self.head = [build_step(step) for step in self.steps[:num_head]]
         self.tail = [] if waits else [(n, build_step(step)) for n, step in enumerate(self.steps) if n >= num_head]
         self.draws_from_torch = any(step.draws_from_torch for _, step in self.tail)
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """(height, width) after the head, where it is the same for all images."""
+        size = self.size_of(100, 200)
+        return size if size == self.size_of(200, 100) else None  # steps that keep the aspect keep these two apart
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) after the head of an image that has these before it."""
+        for step in self.head:
+            height, width = step.output_size(height, width)
+        return height, width
+
+    @property
+    def at_least(self) -> tuple[int, int] | None:
+        """What the head brings an image to first, (height, width) in pixels: so much must be decoded; None for all."""
+        if not self.head_steps or self.head_steps[0]["type"] == "center_crop":
+            return None
+        first = self.head_steps[0]
+        return (first["size"],) * 2 if first["type"] == "shorten" else resized(first, self.image_size)
 
     @property
     def needs_statistics(self) -> bool:
@@ -87,6 +105,10 @@ class Pipeline:
             images = step(images, NO_KEYS)
         return images[0]
 
+    def head_facts(self) -> dict[str, Any]:
+        """All that decides on what `start` returns, as plain data."""
+        return {"channels": self.channels, "steps": self.head_steps, "at_least": self.at_least}
+
     def finish(self, images: Tensor | list[Tensor], keys: np.ndarray) -> Tensor:
         """The tail, for a batch; torch's global generator is left as it was found.
 
@@ -109,10 +131,7 @@ class Pipeline:
         assert not self.needs_statistics, "statistics are not measured yet"
         for number, step in self.tail:
             own = keyed.step_keys(keys, number)
-            if isinstance(images, list):
-                images = stacked([step(image[None], own[i : i + 1])[0] for i, image in enumerate(images)])
-            else:
-                images = step(images, own)
+            images = stacked(step.each(images, own)) if isinstance(images, list) else step(images, own)
         assert isinstance(images, Tensor), "sizes differ after the last step"
         return images
 
@@ -169,6 +188,8 @@ def resolve(step: Mapping[str, Any], image_size: tuple[int, int], channels: int,
     full = {"type": step["type"], **defaults, **step}
     if "size" in full:
         full["size"] = list(size_pair(full["size"] or image_size))
+        if step["type"] == "random_resized_crop" and full["read_size"] is None:
+            full["read_size"] = read_size(size_pair(full["size"]), scale=full["scale"], ratio=full["ratio"])
     elif step["type"] == "normalize":
         std = full["mean"] if full["std"] is None else full["std"]
         full["mean"] = channel_numbers(full["mean"], IMAGENET_MEAN, None if statistics is None else statistics.mean, channels)

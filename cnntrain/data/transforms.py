@@ -49,8 +49,9 @@ def random_resized_crop(
     scale: Sequence[float] = (0.08, 1.0),
     ratio: Sequence[float] = (0.75, 4 / 3),
     interpolation: str = "bilinear",
+    read_size: Any = None,
 ) -> Step:
-    return RandomResizedCrop(size_pair(size), scale=scale, ratio=ratio, interpolation=interpolation)
+    return RandomResizedCrop(size_pair(size), scale=scale, ratio=ratio, interpolation=interpolation, read_size=read_size)
 
 
 def horizontal_flip(*, p: float = 0.5) -> Step:

@@ -45,7 +45,7 @@ def test_draws_are_uniform_and_unlike_each_other() -> None:
     [
         RandomCrop((6, 7), padding=2, padding_mode="zeros"),
         RandomCrop((3, 4), padding=0, padding_mode="zeros"),
-        RandomResizedCrop((4, 5), scale=(0.2, 1.0), ratio=(0.5, 2.0), interpolation="bilinear"),
+        RandomResizedCrop((4, 5), scale=(0.2, 1.0), ratio=(0.5, 2.0), interpolation="bilinear", read_size=5),
         Flip(-1, p=0.5),
         Flip(-2, p=0.5),
         RandomErasing(p=0.7, scale=(0.1, 0.4), ratio=(0.3, 3.3)),
@@ -108,7 +108,7 @@ def test_erasing_blanks_one_rectangle_of_the_asked_area() -> None:
 
 
 def test_a_resized_crop_is_a_part_of_the_asked_area_and_ratio() -> None:
-    step = RandomResizedCrop((5, 6), scale=(0.3, 0.6), ratio=(0.5, 2.0), interpolation="bilinear")
+    step = RandomResizedCrop((5, 6), scale=(0.3, 0.6), ratio=(0.5, 2.0), interpolation="bilinear", read_size=40)
     images = batch(200, height=40, width=60)
     parts = step.parts(40, 60, KEYS)
     assert len(np.unique(parts, axis=0)) > 150
@@ -121,7 +121,7 @@ def test_a_resized_crop_is_a_part_of_the_asked_area_and_ratio() -> None:
 
 
 def test_a_resized_crop_that_fits_nowhere_takes_the_middle() -> None:
-    step = RandomResizedCrop((5, 5), scale=(1.0, 1.0), ratio=(1.0, 1.0), interpolation="bilinear")
+    step = RandomResizedCrop((5, 5), scale=(1.0, 1.0), ratio=(1.0, 1.0), interpolation="bilinear", read_size=40)
     assert step.parts(10, 40, KEYS[:2]).tolist() == [[0, 15, 10, 10]] * 2
     assert step.parts(40, 10, KEYS[:2]).tolist() == [[15, 0, 10, 10]] * 2
 

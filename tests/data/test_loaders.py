@@ -1,10 +1,10 @@
 """Loaders: the same bits for any number of processes, cached or not."""
 
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from cnntrain.config.components.registry import register
 from cnntrain.data.images import ImageSet
-from cnntrain.data.loaders import Batch, KeyedImages, Loader
+from cnntrain.data.keyed_images import Batch
+from cnntrain.data.loaders import Loader
 from cnntrain.data.pipeline import Pipeline, build_pipeline
-from cnntrain.errors import CannotGoOn, DataError
+from cnntrain.errors import CannotGoOn
 
 Make = Callable[..., ImageSet]
 RESIZE, TO_TENSOR = {"type": "resize"}, {"type": "to_tensor"}
@@ -36,7 +37,9 @@ MIXED: list[dict[str, Any]] = [
     {"type": "color_jitter", "hue": 0.2},
     TO_TENSOR,
 ]
-UNCACHED: list[dict[str, Any]] = [{"type": "random_resized_crop"}, {"type": "horizontal_flip"}, TO_TENSOR]
+CROPS: list[dict[str, Any]] = [{"type": "random_resized_crop", "read_size": 9}, {"type": "horizontal_flip"}, TO_TENSOR]
+SHORTER: list[dict[str, Any]] = [{"type": "resize", "mode": "shorter", "factor": 1.25}, {"type": "random_crop"}, TO_TENSOR]
+RAW: list[dict[str, Any]] = [{"type": "horizontal_flip"}, RESIZE, TO_TENSOR]
 UNEVEN = ((8, 8), (9, 12), (15, 10))
 
 
@@ -98,7 +101,7 @@ def epochs(loader: Loader, *numbers: int) -> list[Batch]:
     return [batch for number in numbers for batch in loader.batches(number)]
 
 
-@pytest.mark.parametrize("steps", [BATCHED, MIXED, UNCACHED], ids=["batched", "mixed", "uncached"])
+@pytest.mark.parametrize("steps", [BATCHED, MIXED, CROPS], ids=["batched", "mixed", "crops"])
 def test_the_number_of_workers_changes_nothing(make_set: Make, load: Load, steps: list[dict[str, Any]]) -> None:
     images = make_set(18, sizes=UNEVEN)
     alone = epochs(load(images, steps), 1, 2)
@@ -107,12 +110,17 @@ def test_the_number_of_workers_changes_nothing(make_set: Make, load: Load, steps
     assert same(alone, epochs(load(images, steps, num_workers=2), 1, 2))
 
 
-@pytest.mark.parametrize("steps", [BATCHED, MIXED], ids=["batched", "mixed"])
-def test_cached_equals_decoded_each_time(make_set: Make, load: Load, steps: list[dict[str, Any]]) -> None:
-    images = make_set(18, sizes=UNEVEN)
-    kept, decoded = load(images, steps, cache="memory"), load(images, steps, cache="none")
-    assert same(epochs(kept, 1, 2), epochs(decoded, 1, 2))
-    assert (kept.cached is not None, decoded.cached is not None) == (True, False)
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("steps", [BATCHED, MIXED, CROPS, SHORTER, RAW], ids=["batched", "mixed", "crops", "shorter", "raw"])
+def test_kept_images_equal_those_decoded_each_time(
+    make_set: Make, load: Load, steps: list[dict[str, Any]], channels: int, num_workers: int
+) -> None:
+    images = make_set(18, sizes=UNEVEN, channels=channels)
+    loaders = [load(images, steps, cache=cache, channels=channels, num_workers=num_workers) for cache in ("none", "memory", "disk", "disk")]
+    found = [epochs(loader, 1, 2) for loader in loaders]
+    assert all(same(found[0], other) for other in found[1:])
+    assert [loader.kept is not None and loader.kept.entry is not None for loader in loaders] == [False, False, True, True]
 
 
 def test_an_image_looks_the_same_in_any_batch_but_not_in_any_epoch(make_set: Make, load: Load) -> None:
@@ -174,41 +182,38 @@ def test_training_leaves_out_a_partial_batch_and_evaluation_keeps_it(
     assert len(set(order)) == len(order)
 
 
-def test_auto_keeps_what_fits_the_budget_and_says_so(make_set: Make, load: Load) -> None:
+def test_auto_keeps_what_fits_the_budget_and_says_so(make_set: Make, load: Load, own_cache: Path) -> None:
     images = make_set(20)
-    fits = load(images, PLAIN)
-    assert fits.keeps
-    assert fits.cache_note == "train: 20 decoded images take 0.0 MiB of memory"
-    too_big = load(images, PLAIN, cache_budget_mib=0)
-    assert not too_big.keeps
-    assert too_big.cache_note.endswith("more than data.cache_budget_mib=0")
-    assert load(images, PLAIN, cache="memory", cache_budget_mib=0).keeps
-    assert "decoded in every epoch: random_resized_crop and what follows" in load(images, UNCACHED, cache="memory").cache_note
-    assert load(images, PLAIN, cache="none").cache_note.endswith("(data.cache=none)")
+    fits = load(images, PLAIN).keeping
+    assert (fits.where, fits.expected, fits.surprising) == ("disk", 20 * 3 * 8 * 8, False)
+    assert fits.note == f"train: 20 decoded images take 0.0 MiB in {own_cache}/images"
+    too_big = load(images, PLAIN, cache_budget_mib=0).keeping
+    assert (too_big.where, too_big.surprising) == ("none", True)
+    assert too_big.note.endswith("more than data.cache_budget_mib=0")
+    for where in ("memory", "disk"):
+        assert load(images, PLAIN, cache=where, cache_budget_mib=0).keeping.where == where
+    assert load(images, PLAIN, cache="none").keeping.note.endswith("(data.cache=none)")
+
+
+def test_what_images_of_different_sizes_take_is_guessed_from_their_headers(make_set: Make, load: Load) -> None:
+    images = make_set(18, sizes=UNEVEN)
+    areas = 6 * (8 * 8 + 9 * 12 + 15 * 10)
+    assert load(images, RAW).keeping.expected == 3 * areas
+    assert load(images, SHORTER).keeping.expected == 3 * 6 * (10 * 10 + 10 * 13 + 15 * 10)  # a shorter side of 10
+
+
+def test_the_log_says_from_which_size_a_random_resized_crop_reads(make_set: Make, load: Load) -> None:
+    images = make_set(6)
+    assert load(images, CROPS).notes() == [
+        "train: random_resized_crop cuts from images whose shorter side is at most 9 pixels (its read_size)"
+    ]
+    assert load(images, PLAIN).notes() == []
 
 
 def test_preparing_tells_how_far_it_is(make_set: Make, load: Load) -> None:
     told: list[tuple[int, int]] = []
     load(make_set(70), PLAIN).prepare(lambda done, total: told.append((done, total)))
     assert told == [(32, 70), (64, 70), (70, 70)]
-
-
-def test_all_unreadable_images_are_named_while_preparing(make_set: Make, load: Load) -> None:
-    images = make_set(9)
-    images.path(2).write_bytes(b"")
-    images.path(7).write_bytes(images.path(7).read_bytes()[:60])
-    sentence = r"data.root: 2 images cannot be read: \S+a/002.png \(empty file\), \S+c/007.png \(.+\); remove or repair them"
-    with pytest.raises(DataError, match=sentence):
-        load(images, PLAIN).prepare()
-
-
-@pytest.mark.parametrize("num_workers", [0, 1])
-def test_an_unreadable_image_is_named_while_streaming(make_set: Make, load: Load, num_workers: int) -> None:
-    images = make_set(9)
-    images.path(2).write_bytes(b"no image")
-    loader = load(images, PLAIN, cache="none", num_workers=num_workers, shuffle=False)
-    with pytest.raises(DataError, match=r"^data.root: 1 image cannot be read: \S+a/002.png \(not a JPEG, .* file\); remove or repair it$"):
-        epochs(loader, 1)
 
 
 @pytest.mark.parametrize("when", ["while computing", "while handing over"])
@@ -226,7 +231,7 @@ def test_a_mistake_in_a_users_transform_is_not_taken_for_a_dead_worker(make_set:
         list(loader.batches(1))
 
 
-@pytest.mark.parametrize("cache", ["memory", "none"])
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
 def test_the_datas_own_mean_and_std_are_those_of_its_pixels(make_set: Make, load: Load, cache: str) -> None:
     images = make_set(9, sizes=((8, 8),))
     steps = [*PLAIN, {"type": "normalize", "mean": "data"}]
@@ -249,13 +254,3 @@ def test_a_channel_of_one_colour_is_not_divided_by_nothing(make_set: Make, load:
     loader = load(images, steps, channels=1)
     assert loader.measure().std == (1.0,)
     assert loader.measure().mean == (0.2,)
-
-
-def test_a_loader_process_could_be_spawned(make_set: Make) -> None:
-    dataset = KeyedImages(make_set(6), pipeline(MIXED), seed=0, cached=None)
-    again = pickle.loads(pickle.dumps(dataset))
-    request = (1, np.arange(6))
-    found, wanted = again[request], dataset[request]
-    assert isinstance(found, tuple)
-    assert isinstance(wanted, tuple)
-    assert same([found], [wanted])

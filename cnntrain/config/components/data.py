@@ -53,6 +53,13 @@ TRANSFORMS: dict[str, Component] = {
             "scale": pair((0.08, 1.0), "share of the image's area", high=1),
             "ratio": pair((0.75, 4 / 3), "width / height of the part"),
             "interpolation": INTERPOLATION,
+            "read_size": Parameter(
+                "int",
+                None,
+                "pixels that the shorter side is brought down to before, once for all epochs; null: as few as enlarge no part",
+                low=1,
+                optional=True,
+            ),
         },
     ),
     "horizontal_flip": Component("mirror left and right (wrong for digits, letters, signs)", {"p": P}),
