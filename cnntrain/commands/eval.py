@@ -31,6 +31,7 @@ def check(jobs: Sequence[Job]) -> None:
 
 def run(job: Job) -> float:
     """Measure, print, write eval-SPLIT.json, .csv and -confusion.png; returns top1."""
+    from cnntrain.commands.bad_files import say_bad
     from cnntrain.commands.building import evaluation_loader, rebuild
     from cnntrain.engine.signals import Signals
     from cnntrain.report.console import say
@@ -49,10 +50,11 @@ def run(job: Job) -> float:
     network = rebuild(kept, checkpoint.model, config)
     loader = evaluation_loader(images, network.pipeline, kept, config)
     with Signals() as signals:
-        loader.prepare(lambda done, total: signals.check())  # noqa: ARG005
+        say_bad(loader.quarantine, replaced=False)
+        loader.prepare(lambda done, total: signals.check(), say)  # noqa: ARG005
         totals, predictions = measure(network, signals.polled(loader.batches(0)), images)
     loader.close()
-    result = summary(totals, images, checkpoint.folder)
+    result = summary(totals, images, checkpoint.folder) | {"bad": loader.quarantine.plain()}
     show(f"{checkpoint.folder} on {images.directory}", evaluation_table(result), per_class_table(result["per_class"]))
     with told_plainly(out):
         written = write_results(out, images.split, result, prediction_rows(predictions, images))

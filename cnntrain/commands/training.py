@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from cnntrain.commands.advice import as_told, command, imports_of, more_of, shown
+from cnntrain.commands.bad_files import BadFiles, say_bad
 from cnntrain.commands.building import Parts, build
 from cnntrain.commands.data_sets import digits_at_hand, image_size_of
 from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
@@ -98,6 +99,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         stack.callback(history.close)
         if config.resume is not None:
             history.cut_back(progress.step)
+        BadFiles(history, summary, progress).listen(parts.train, parts.val)
         board = TensorBoardListener(run, purge_step=progress.step if trained else None)
         stack.callback(board.close)
         settings = {"kept": parts.kept().plain(), "config": asdict(config), "steps_per_epoch": len(parts.train)}
@@ -223,6 +225,8 @@ def dry_run(config: TrainConfig) -> None:
         parts = build(replace(config, data=replace(config.data, cache="none")))
         stack.callback(parts.close)
         introduce(parts)
+        for loader in (parts.train, parts.val):
+            say_bad(loader.quarantine, replaced=loader is parts.train)
         parts.prepare()
         trained = first_of(parts.train.batches(0))
         result = parts.step(trained[0], trained[1], step=0, lr=float(config.optimizer["lr"]), want_norm=True)

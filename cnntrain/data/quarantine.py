@@ -1,6 +1,6 @@
 """Images that cannot be read: left out of evaluation, replaced in training, told once each."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,10 @@ class Quarantine:
         if len(self.bad) > self.most * len(self.images) or len(self.bad) == len(self.images):
             raise CannotGoOn(self.too_many())
 
+    def plain(self) -> list[dict[str, str]]:
+        """[{file, reason}], by index."""
+        return [{"file": self.images.files[index], "reason": self.bad[index].detail} for index in sorted(self.bad)]
+
     def too_many(self) -> str:
         """One sentence: how many, the first names, what to type."""
         images = self.images
@@ -87,14 +91,3 @@ class Quarantine:
             return f"{count}; look at them with `cnntrain data check`"
         enough = -(-100 * len(self) // len(images)) / 100
         return f"{count}; more than data.max_bad={self.most:g} of them; mend or remove them, or type data.max_bad={enough:g}"
-
-
-def read_notes(bad: Mapping[int, Bad], images: ImageSet) -> list[dict[str, str]]:
-    """[{file, reason}], sorted by file, for a report."""
-    return [{"file": images.files[index], "reason": bad[index].detail} for index in sorted(bad)]
-
-
-def merged(parts: Iterable[Mapping[int, Bad]]) -> dict[int, Bad]:
-    """All in one, sorted by index."""
-    found = {index: bad for part in parts for index, bad in part.items()}
-    return dict(sorted(found.items()))

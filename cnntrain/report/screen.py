@@ -119,7 +119,7 @@ def printable(text: object) -> str:
 
 
 def say(text: str, level: int = logging.INFO) -> None:
-    """A note for the person at the terminal; in a run also for train.log."""
+    """A note for the person at the terminal; in a run also for train.log, at level DEBUG for that alone."""
     if logger.handlers:
         logger.log(level, "%s", text)
     else:
@@ -162,9 +162,9 @@ def setup_logging(run: Path | None) -> None:
         DiskFull, CannotGoOn: RUN/train.log cannot be opened.
     """
     close_logging()
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    logger.addHandler(ScreenHandler())
+    logger.addHandler(ScreenHandler(logging.INFO))
     if run is not None:
         with told_plainly(run / LOG_FILE):
             logger.addHandler(LogFile(run / LOG_FILE))

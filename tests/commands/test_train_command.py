@@ -184,16 +184,6 @@ def test_fewer_epochs_than_are_done_are_refused(train: Run, capsys: pytest.Captu
     assert "epochs=1 is less than the 2 that are done" in capsys.readouterr().err
 
 
-def test_an_image_that_cannot_be_read_is_named_and_nothing_is_left(
-    train: Run, pictures: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (pictures / "train" / "a" / "text.jpg").write_text("no picture")
-    before = tree(here)
-    assert train() == 2
-    assert "train/a/text.jpg" in capsys.readouterr().err
-    assert set(tree(here)) - set(before) <= {"outputs", "outputs/cnntrain"}
-
-
 def test_more_epochs_take_the_schedule_of_the_new_length(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
     train("schedule=linear", "optimizer.lr=0.1")
     run = only_run()
