@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cnntrain.data import keyed
-from cnntrain.data.cache import read_one, why
-from cnntrain.data.decode import quiet_decoders
+from cnntrain.data.cache import Spent, read_one
+from cnntrain.data.decode import BadImage, quiet_decoders
 from cnntrain.data.decoded import Decoded
 from cnntrain.data.images import ImageSet, Names
 from cnntrain.data.pipeline import Pipeline, stacked
@@ -20,18 +20,6 @@ from cnntrain.data.quarantine import Bad, replaced
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Request = tuple[int, np.ndarray]  # epoch, indices (B,) int64
-
-
-@dataclass
-class Spent:
-    """Seconds of one process: read from the cache or the disk and decode, and augment."""
-
-    decode: float = 0.0
-    augment: float = 0.0
-
-    def add(self, other: "Spent") -> None:
-        self.decode += other.decode
-        self.augment += other.augment
 
 
 @dataclass(frozen=True)
@@ -86,11 +74,13 @@ class KeyedImages(Dataset[Loaded]):
             if not len(numbers):
                 return self.nothing(reader.met, nothing_left=False)
             images = reader.batch(numbers)
-        decoded = perf_counter()
+        gathered = perf_counter()
+        if self.kept is not None:
+            reader.spent.read = gathered - began
         finished = self.pipeline.finish(images, keys)
-        spent = Spent(decoded - began, perf_counter() - decoded)
+        reader.spent.augment = perf_counter() - gathered
         indices = torch.from_numpy(numbers)
-        return Loaded(finished, self.targets[indices], indices, reader.met, spent)
+        return Loaded(finished, self.targets[indices], indices, reader.met, reader.spent)
 
     def choose(self, reader: "Reader", epoch: int, numbers: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The images to show and their keys: a stand-in takes the key of the image whose place it takes.
@@ -146,15 +136,16 @@ class Reader:
         self.source = source
         self.met: dict[int, Bad] = {}
         self.read: dict[int, Tensor] = {}
+        self.spent = Spent()
 
     def is_bad(self, index: int) -> bool:
         """Decodes it, unless images are kept or it is known to be bad."""
         source = self.source
         if index not in source.bad and source.kept is None and index not in self.read:
             try:
-                self.read[index] = read_one(source.images, source.pipeline, index)
-            except ValueError as error:
-                source.bad[index] = why(error)
+                self.read[index] = read_one(source.images, source.pipeline, index, self.spent)
+            except BadImage as error:
+                source.bad[index] = Bad(error.kind, error.detail)
         if index in source.bad:
             self.met[index] = source.bad[index]
         return index in source.bad

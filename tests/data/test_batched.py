@@ -1,6 +1,7 @@
 """Steps on whole batches: worked out by hand, and image by image the same."""
 
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,18 @@ from torchvision.transforms import v2
 
 from cnntrain import randomness
 from cnntrain.data import keyed
-from cnntrain.data.batched import CenterCrop, Flip, Normalize, RandomCrop, RandomErasing, RandomResizedCrop, Resize, Step, ToTensor
+from cnntrain.data.batched import (
+    CenterCrop,
+    Flip,
+    Normalize,
+    RandomCrop,
+    RandomErasing,
+    RandomResizedCrop,
+    Resize,
+    Step,
+    ToTensor,
+    read_size,
+)
 
 KEYS = keyed.sample_keys(0, 1, np.arange(200))
 
@@ -118,6 +130,41 @@ def test_a_resized_crop_is_a_part_of_the_asked_area_and_ratio() -> None:
         assert 2400 * 0.3 - 50 < h * w < 2400 * 0.6 + 50  # sides are rounded by half a pixel, of at most 40 + 60
         assert 0.5 * 0.95 < w / h < 2.0 * 1.05
         assert torch.equal(cut, v2.functional.resized_crop(image, top, left, h, w, [5, 6]))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 64), (64, 48)])
+@pytest.mark.parametrize("scale", [(0.08, 1.0), (0.08, 0.08), (0.3, 0.5)])
+def test_from_its_read_size_no_part_is_enlarged(height: int, width: int, scale: tuple[float, float]) -> None:
+    ratio = (3 / 4, 4 / 3)
+    shorter = read_size((height, width), scale=scale, ratio=ratio)
+    step = RandomResizedCrop((height, width), scale=scale, ratio=ratio, interpolation="bilinear", read_size=shorter)
+    for shape in ((shorter, shorter), (shorter, 2 * shorter), (3 * shorter, shorter)):
+        parts = step.parts(*shape, keyed.sample_keys(1, 0, np.arange(5000)))
+        assert parts[:, 2].min() >= height - 1  # a side is rounded by half a pixel
+        assert parts[:, 3].min() >= width - 1
+
+
+def test_the_read_size_by_hand() -> None:
+    # the smallest part of a square: 0.25 of its area, as wide as 1/2 of its side if it is square, 1/2 * sqrt(1/4) at ratio 1/4
+    assert read_size((10, 10), scale=(0.25, 1.0), ratio=(1.0, 1.0)) == 20
+    assert read_size((10, 10), scale=(0.25, 1.0), ratio=(0.25, 4.0)) == 40
+    assert read_size((10, 30), scale=(0.25, 1.0), ratio=(1.0, 1.0)) == 60
+
+
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (7, 9)])
+def test_a_resized_crop_first_brings_the_shorter_side_down(shape: tuple[int, int]) -> None:
+    keywords: dict[str, Any] = {"scale": (0.5, 1.0), "ratio": (0.5, 2.0), "interpolation": "bilinear"}
+    images = batch(3, height=shape[0], width=shape[1])
+    small = v2.functional.resize(images, [10]) if min(shape) > 10 else images
+    wanted = RandomResizedCrop((4, 4), read_size=1000, **keywords)(small, KEYS[:3])
+    assert torch.equal(RandomResizedCrop((4, 4), read_size=10, **keywords)(images, KEYS[:3]), wanted)
+
+
+def test_images_of_different_sizes_are_cut_as_each_alone() -> None:
+    step = RandomResizedCrop((4, 4), scale=(0.2, 1.0), ratio=(0.5, 2.0), interpolation="bilinear", read_size=12)
+    images = [batch(1, height=height, width=width)[0] for height, width in ((8, 9), (30, 20), (5, 40))]
+    alone = [step(image[None], KEYS[place : place + 1])[0] for place, image in enumerate(images)]
+    assert all(torch.equal(a, b) for a, b in zip(step.each(images, KEYS[:3]), alone, strict=True))
 
 
 def test_a_resized_crop_that_fits_nowhere_takes_the_middle() -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms import v2
 
 from cnntrain.config.components.registry import register
 from cnntrain.data.images import ImageSet
@@ -121,6 +122,20 @@ def test_kept_images_equal_those_decoded_each_time(
     found = [epochs(loader, 1, 2) for loader in loaders]
     assert all(same(found[0], other) for other in found[1:])
     assert [loader.kept is not None and loader.kept.entry is not None for loader in loaders] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("cache", ["none", "disk"])
+def test_a_large_jpeg_is_decoded_at_a_smaller_scale(make_set: Make, load: Load, cache: str) -> None:
+    images = make_set(3)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((400, 300)).save(images.path(0), "JPEG")
+    with Image.open(images.path(0)) as file:
+        file.draft("RGB", (64, 64))  # twice the 32 pixels that are the least asked for
+        assert file.size == (100, 75)
+        small = torch.from_numpy(np.array(file)).permute(2, 0, 1)
+    wanted = v2.functional.resize(small, [8, 8]).float() / 255
+    (batch,) = load(images, PLAIN, cache=cache, shuffle=False).batches(0)
+    assert torch.equal(batch[0][0], wanted)
 
 
 def test_an_image_looks_the_same_in_any_batch_but_not_in_any_epoch(make_set: Make, load: Load) -> None:

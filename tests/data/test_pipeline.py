@@ -83,6 +83,28 @@ def test_what_is_the_same_in_every_epoch_has_a_fixed_size(steps: list[dict[str, 
     assert build(*steps, TO_TENSOR).fixed_size == fixed
 
 
+def test_a_resized_crop_brings_its_read_size_into_the_head_and_the_description() -> None:
+    pipeline = build({"type": "random_resized_crop"}, TO_TENSOR, size=(64, 64))
+    # the smallest part has 0.08 of the area and a side of 3/4 of the other: 64 * sqrt(4/3) / sqrt(0.08) = 261.3
+    assert pipeline.describe()["steps"][0]["read_size"] == 262
+    assert pipeline.start(batch(1, side=400)[0]).shape == (3, 262, 262)
+    assert pipeline.start(batch(1, side=200)[0]).shape == (3, 200, 200)
+    assert build({"type": "random_resized_crop", "read_size": 99}, TO_TENSOR).start(batch(1, side=200)[0]).shape == (3, 99, 99)
+
+
+@pytest.mark.parametrize(
+    ("steps", "at_least"),
+    [
+        ([{"type": "resize", "size": [20, 30]}, {"type": "center_crop"}], (20, 30)),
+        ([{"type": "resize", "mode": "shorter", "factor": 2.0}, {"type": "center_crop"}], (16, 16)),
+        ([{"type": "random_resized_crop", "read_size": 25}], (25, 25)),
+        ([{"type": "horizontal_flip"}, RESIZE], None),
+    ],
+)
+def test_as_much_is_decoded_as_the_first_step_needs(steps: list[dict[str, Any]], at_least: tuple[int, int] | None) -> None:
+    assert build(*steps, TO_TENSOR).at_least == at_least
+
+
 def test_images_of_different_sizes_go_through_the_tail() -> None:
     pipeline = build({"type": "horizontal_flip", "p": 1.0}, RESIZE, TO_TENSOR)
     images = [batch(1, side=side)[0] for side in (8, 11, 20)]
