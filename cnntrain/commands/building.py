@@ -11,10 +11,11 @@ from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.schema import EvalConfig, TrainConfig
 from cnntrain.data.images import ImageSet
 from cnntrain.data.loaders import Loader
+from cnntrain.data.mixing import build_mixing
 from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
-from cnntrain.engine.step import TrainStep
+from cnntrain.engine.step import Change, TrainStep
 from cnntrain.errors import CheckpointError
 from cnntrain.model.factory import build_model
 from cnntrain.model.network import Network
@@ -113,6 +114,7 @@ def build(config: TrainConfig) -> Parts:
         seed=config.seed,
         clip_norm=trainer.clip_norm,
         accumulation_steps=trainer.accumulation_steps,
+        changes=changes_of_batches(config, num_classes=len(data.train.classes)),
     )
     return Parts(config, data, arithmetic, train, val, model, step)
 
@@ -126,6 +128,12 @@ def build_pipelines(config: TrainConfig, *, channels: int) -> list[Pipeline]:
     size = image_size_of(config.data)
     lists = {"transforms.train": config.transforms.train, "transforms.eval": config.transforms.eval}
     return [build_pipeline(steps, image_size=size, channels=channels, statistics=None, place=place) for place, steps in lists.items()]
+
+
+def changes_of_batches(config: TrainConfig, *, num_classes: int) -> list[Change]:
+    """What a training step does to a whole batch first; nothing by default."""
+    mixes = config.transforms.mix
+    return [build_mixing(mixes, num_classes=num_classes, seed=config.seed)] if mixes else []
 
 
 def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, arithmetic: Arithmetic, *, shuffle: bool) -> Loader:

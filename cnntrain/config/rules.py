@@ -60,6 +60,12 @@ def batches_divide(config: TrainConfig) -> list[str]:
     return []
 
 
+def a_batch_can_be_mixed(config: TrainConfig) -> list[str]:
+    if config.transforms.mix and config.batch_size == 1:
+        return ["transforms.mix has no effect with batch_size=1: an image is mixed with another of its batch; give batch_size=2 or more"]
+    return []
+
+
 def lr_is_given(config: TrainConfig) -> list[str]:
     return [] if "lr" in config.optimizer else ["optimizer.lr is missing: the schedule needs its peak; add optimizer.lr=0.1"]
 
@@ -124,6 +130,7 @@ TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     data_is_what_it_says,
     splits_differ,
     batches_divide,
+    a_batch_can_be_mixed,
     lr_is_given,
     nesterov_needs_momentum,
     betas_are_two,

@@ -53,6 +53,7 @@ class TransformsConfig:
 
     train: list[Any] = setting(list, "steps for training images, in order; each {type: ..., ...}")
     eval: list[Any] = setting(list, "steps for validation and evaluation images, in order")
+    mix: list[Any] = setting(list, "what mixes whole training batches; each {type: mixup or cutmix, ...}, one drawn for each batch")
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cnntrain.config.rules import eval_rules, train_rules
-from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig, TransformsConfig
 
 
 def config(**changes: Any) -> TrainConfig:
@@ -34,6 +34,10 @@ def config(**changes: Any) -> TrainConfig:
         (
             {"batch_size": 10, "trainer": TrainerConfig(accumulation_steps=3)},
             "batch_size=10 cannot be divided by trainer.accumulation_steps=3",
+        ),
+        (
+            {"batch_size": 1, "transforms": TransformsConfig(mix=[{"type": "mixup"}])},
+            "transforms.mix has no effect with batch_size=1: an image is mixed with another of its batch; give batch_size=2 or more",
         ),
         (
             {"optimizer": {"type": "sgd", "lr": 1, "nesterov": True, "momentum": 0}},
