@@ -120,15 +120,15 @@ def test_shares_come_from_the_beta_distribution(alpha: float) -> None:
     change = mixing({"type": "mixup", "alpha": alpha}, count=2)
     images = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)
     swapped = []  # steps in which the two images met each other, and not themselves
-    for step in range(4000):
+    for step in range(1500):
         mixed, targets = change(images, torch.arange(2), step)
         if not torch.equal(targets, torch.eye(2)):
             swapped.append(float(1 - mixed[0, 0, 0, 0]))
     shares = np.array(swapped)
-    assert abs(len(shares) - 2000) < 4 * sqrt(1000)
+    assert abs(len(shares) - 750) < 4 * sqrt(375)
     variance = 1 / (4 * (2 * alpha + 1))
     assert abs(shares.mean() - 0.5) < 4 * sqrt(variance / len(shares))
-    assert abs(shares.var() - variance) < 0.1 * variance
+    assert abs(shares.var() - variance) < 0.2 * variance
 
 
 def test_p_is_the_share_of_batches_and_mixes_take_turns() -> None:
