@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of
 from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.data.growing import GrowingImages
 from cnntrain.data.images import ImageSet
 from cnntrain.data.loaders import Loader
+from cnntrain.data.mixing import build_mixing
 from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
-from cnntrain.engine.step import TrainStep
+from cnntrain.engine.step import Change, TrainStep
 from cnntrain.errors import CheckpointError
 from cnntrain.model.factory import build_model
 from cnntrain.model.network import Network
@@ -113,6 +115,7 @@ def build(config: TrainConfig) -> Parts:
         seed=config.seed,
         clip_norm=trainer.clip_norm,
         accumulation_steps=trainer.accumulation_steps,
+        changes=changes_of_batches(config, steps_per_epoch=len(train), num_classes=len(data.train.classes)),
     )
     return Parts(config, data, arithmetic, train, val, model, step)
 
@@ -126,6 +129,24 @@ def build_pipelines(config: TrainConfig, *, channels: int) -> list[Pipeline]:
     size = image_size_of(config.data)
     lists = {"transforms.train": config.transforms.train, "transforms.eval": config.transforms.eval}
     return [build_pipeline(steps, image_size=size, channels=channels, statistics=None, place=place) for place, steps in lists.items()]
+
+
+def changes_of_batches(config: TrainConfig, *, steps_per_epoch: int, num_classes: int) -> list[Change]:
+    """What a training step does to a whole batch first; nothing by default."""
+    changes: list[Change] = []
+    growth, mixes = config.trainer.progressive_size, config.transforms.mix
+    if growth is not None:
+        assert config.epochs is not None
+        steps = total_steps(config.epochs, config.trainer.max_steps, steps_per_epoch)
+        changes.append(GrowingImages(image_size_of(config.data), **growth, total_steps=steps))
+    if mixes:
+        changes.append(build_mixing(mixes, num_classes=num_classes, seed=config.seed))
+    return changes
+
+
+def total_steps(epochs: int, max_steps: int | None, steps_per_epoch: int) -> int:
+    """Optimizer steps of a whole run."""
+    return min(epochs * steps_per_epoch, max_steps or epochs * steps_per_epoch)
 
 
 def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, arithmetic: Arithmetic, *, shuffle: bool) -> Loader:

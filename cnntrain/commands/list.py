@@ -17,6 +17,7 @@ COMPONENTS = {
     "stems": ("stem", "kinds of stems, model.stem.type"),
     "heads": ("head", "kinds of heads, model.head.type"),
     "transforms": ("transform", "steps of transforms.train and transforms.eval"),
+    "mixes": ("mix", "changes of a whole training batch, in transforms.mix"),
     "optimizers": ("optimizer", "optimizer.type; optimizer=NAME takes it with its defaults"),
     "schedules": ("schedule", "schedule.type; schedule=NAME takes it with its defaults"),
 }

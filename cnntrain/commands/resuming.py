@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cnntrain.commands.building import Parts
+from cnntrain.commands.building import Parts, total_steps
 from cnntrain.commands.origin import data_record
 from cnntrain.engine.schedule import Schedule, build_schedule
 from cnntrain.engine.state import Progress
@@ -124,8 +124,3 @@ def schedule_of(config: dict[str, Any], *, steps_per_epoch: int) -> Schedule:
         total_steps=total_steps(config["epochs"], config["trainer"]["max_steps"], steps_per_epoch),
         steps_per_epoch=steps_per_epoch,
     )
-
-
-def total_steps(epochs: int, max_steps: int | None, steps_per_epoch: int) -> int:
-    """Optimizer steps of a whole run."""
-    return min(epochs * steps_per_epoch, max_steps or epochs * steps_per_epoch)

@@ -50,10 +50,37 @@ def check_one(config: TrainConfig) -> None:
     from cnntrain.engine.precision import resolve_device, resolve_precision
     from cnntrain.model.factory import check_model
 
-    layers = check_model(config.model, in_channels=channels, num_classes=num_classes, image_size=image_size_of(config.data))
+    size = image_size_of(config.data)
+    layers = check_model(config.model, in_channels=channels, num_classes=num_classes, image_size=size)
     check_batch_norm(config, layers)
+    if config.trainer.progressive_size is not None:
+        check_smallest(config, layers, channels=channels, num_classes=num_classes)
     build_pipelines(config, channels=channels)
     resolve_precision(resolve_device(config.trainer.device), config.trainer.precision)
+
+
+def check_smallest(config: TrainConfig, layers: "Sequence[LayerShape]", *, channels: int, num_classes: int) -> None:
+    """
+    Raises:
+        ConfigError: the network does not fit the first, smallest images, or has other weights for them.
+    """
+    from cnntrain.commands.data_sets import image_size_of
+    from cnntrain.config.progressive import size_at
+    from cnntrain.model.factory import check_model
+
+    size = size_at(0, image_size_of(config.data), **config.trainer.progressive_size)
+    at = f"trainer.progressive_size: at its first size, {size[0]}x{size[1]} pixels,"
+    try:
+        small = check_model(config.model, in_channels=channels, num_classes=num_classes, image_size=size)
+    except ConfigError as error:
+        raise ConfigError(f"{at} {fault}" for fault in error.faults) from error
+    check_batch_norm(config, small)
+    for one, other in zip(layers, small, strict=True):
+        if one.num_parameters != other.num_parameters:
+            raise ConfigError(
+                f"{at} {one.path} would have {other.num_parameters:,} weights instead of {one.num_parameters:,}; take a head that pools "
+                "its map to one number a channel (model.head.pool=avg), or trainer.progressive_size=null"
+            )
 
 
 def check_batch_norm(config: TrainConfig, layers: "Sequence[LayerShape]") -> None:

@@ -10,16 +10,17 @@ import torch
 
 from cnntrain.commands.advice import as_told, command, imports_of, more_of, shown
 from cnntrain.commands.bad_files import BadFiles, say_bad
-from cnntrain.commands.building import Parts, build
+from cnntrain.commands.building import Parts, build, total_steps
 from cnntrain.commands.data_sets import digits_at_hand, image_size_of
 from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
 from cnntrain.commands.kept import absolute_data
 from cnntrain.commands.origin import run_record
 from cnntrain.commands.pictures import Pictures
-from cnntrain.commands.resuming import resume, say_lr, schedule_of, total_steps
+from cnntrain.commands.resuming import resume, say_lr, schedule_of
 from cnntrain.commands.validation import Validation
 from cnntrain.config.command import Job
 from cnntrain.config.durations import parse_duration
+from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import DataConfig, TrainConfig
 from cnntrain.config.stored import as_yaml
 from cnntrain.engine.events import Event, Listener
@@ -185,6 +186,10 @@ def introduce(parts: Parts, *, briefly: bool = False) -> str:
     left_out = len(data.train) - parts.train.num_images_per_epoch
     dropped = f" ({counted(left_out, 'image')} left out of each, in turn)" if left_out else ""
     say(f"{steps}{dropped}, on {parts.arithmetic}")
+    growth = config.trainer.progressive_size
+    if growth is not None:
+        first = "x".join(map(str, size_at(0, (height, width), **growth)))
+        say(f"training images grow from {first} to {height}x{width} pixels, reached after {growth['until']:.0%} of the training")
     layers = check_model(config.model, in_channels=data.channels, num_classes=parts.num_classes, image_size=(height, width))
     table = net_table(layers, config.model.name)
     if not briefly:

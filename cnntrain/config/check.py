@@ -85,6 +85,7 @@ def given_faults(values: Mapping[str, Any], schema: type, prefix: str = "") -> l
 def open_faults(config: TrainConfig) -> list[str]:
     """Faults of the components: each against the table of what it takes."""
     from cnntrain.config.components.data import transform_faults
+    from cnntrain.config.components.mixes import mix_faults
     from cnntrain.config.components.model import model_faults
     from cnntrain.config.components.registry import components
 
@@ -92,6 +93,7 @@ def open_faults(config: TrainConfig) -> list[str]:
         *model_faults(config.model),
         *transform_faults("transforms.train", config.transforms.train, image_size=config.data.image_size),
         *transform_faults("transforms.eval", config.transforms.eval, image_size=config.data.image_size),
+        *mix_faults("transforms.mix", config.transforms.mix),
         *component_faults("optimizer", config.optimizer, components("optimizer")),
         *component_faults("schedule", config.schedule, components("schedule")),
     ]

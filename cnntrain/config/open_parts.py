@@ -15,6 +15,7 @@ PARTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("model", "stages", "*"), "block", "block"),
     (("transforms", "train", "*"), "type", "transform"),
     (("transforms", "eval", "*"), "type", "transform"),
+    (("transforms", "mix", "*"), "type", "mix"),
 )
 
 

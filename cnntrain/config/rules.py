@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from cnntrain.config.components.data import size_pair
 from cnntrain.config.components.parameters import show
 from cnntrain.config.durations import parse_duration
+from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
 
@@ -60,6 +62,12 @@ def batches_divide(config: TrainConfig) -> list[str]:
     return []
 
 
+def a_batch_can_be_mixed(config: TrainConfig) -> list[str]:
+    if config.transforms.mix and config.batch_size == 1:
+        return ["transforms.mix has no effect with batch_size=1: an image is mixed with another of its batch; give batch_size=2 or more"]
+    return []
+
+
 def lr_is_given(config: TrainConfig) -> list[str]:
     return [] if "lr" in config.optimizer else ["optimizer.lr is missing: the schedule needs its peak; add optimizer.lr=0.1"]
 
@@ -108,6 +116,19 @@ def budget_is_a_duration(config: TrainConfig) -> list[str]:
     return []
 
 
+def images_can_grow(config: TrainConfig) -> list[str]:
+    growth = config.trainer.progressive_size
+    if growth is None:
+        return []
+    size = size_pair(config.data.image_size)
+    if size_at(0, size, **growth) != size:
+        return []
+    return [
+        f"trainer.progressive_size.start={growth['start']} has no effect: images of {size[0]}x{size[1]} pixels start at full size; "
+        "give a smaller start, or trainer.progressive_size=null"
+    ]
+
+
 def half_precision(trainer: TrainerConfig | EvalTrainerConfig) -> list[str]:
     """fp16 has no convolutions worth using on a CPU, and its loss scaling needs a GPU."""
     if trainer.precision == "fp16" and trainer.device == "cpu":  # for device=auto the command asks torch
@@ -124,6 +145,7 @@ TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     data_is_what_it_says,
     splits_differ,
     batches_divide,
+    a_batch_can_be_mixed,
     lr_is_given,
     nesterov_needs_momentum,
     betas_are_two,
@@ -131,5 +153,6 @@ TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     milestones_rise,
     patience_can_end,
     budget_is_a_duration,
+    images_can_grow,
     half_precision_of_training,
 )

@@ -7,6 +7,8 @@ Open parts (stem, stages, head, optimizer, schedule, transforms) are mappings wi
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnntrain.config.components.parameters import REQUIRED, Parameter
+
 MISSING = "???"  # OmegaConf's word for a value that the user must give
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -53,6 +55,7 @@ class TransformsConfig:
 
     train: list[Any] = setting(list, "steps for training images, in order; each {type: ..., ...}")
     eval: list[Any] = setting(list, "steps for validation and evaluation images, in order")
+    mix: list[Any] = setting(list, "what mixes whole training batches; each {type: mixup or cutmix, ...}, one drawn for each batch")
 
 
 @dataclass
@@ -89,6 +92,16 @@ class TrainerConfig:
     threads: int | None = setting(None, "CPU threads; null: torch's choice, one for each core", low=1, optional=True)
     deterministic: bool = setting(False, "only algorithms that repeat bit by bit on a GPU too (slower)")
     label_smoothing: float = setting(0.0, "share of the target spread evenly over all classes", low=0.0, high=0.99)
+    progressive_size: Any = setting(
+        None,
+        "training images start smaller and grow to data.image_size: {start: 0.5, until: 0.8}; null: full size throughout",
+        type="mapping",
+        optional=True,
+        parameters={
+            "start": Parameter("float", REQUIRED, "share of data.image_size in the first step", above=0, high=0.99),
+            "until": Parameter("float", REQUIRED, "share of the training at which the full size is reached", above=0, high=1),
+        },
+    )
     clip_norm: float | None = setting(None, "largest total gradient norm; null: no clipping", above=0.0, optional=True)
     accumulation_steps: int = setting(1, "micro-batches that one optimizer step is computed in", low=1)
     max_steps: int | None = setting(None, "end after this many optimizer steps; null: epochs decide", low=1, optional=True)

@@ -1,7 +1,7 @@
 """Steps that change a whole batch at once; their random numbers come from a table of keys."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, log, sqrt
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from cnntrain.data import keyed
 
+NUMBERS_AT_ONCE = 1 << 18  # of float32, that steps in many passes work on together: 1 MiB stays in a core's cache
 NUM_TRIES = 10  # rectangles drawn until one fits, as in torchvision
 NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}
 
@@ -22,6 +23,7 @@ class Step(ABC):
     """
 
     draws_from_torch = False  # whether it takes numbers from torch's global generator
+    takes_turns = False  # whether it gets the images' own keys, for their lowest bit (keyed.sample_keys), instead of keys of its place
 
     @abstractmethod
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
@@ -173,11 +175,25 @@ class Flip(Step):
         return torch.where(chosen[:, None, None, None], images.flip(self.axis), images)
 
 
+class AlternatingFlip(Step):
+    """Mirror left and right in every second epoch: half of the images in the even ones, the others in the odd ones.
+
+    So two epochs show each image both ways, where chance shows half of them twice alike.
+    Source: Jordan 2024, arXiv 2404.00498, section 3.6
+    """
+
+    takes_turns = True
+
+    def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        chosen = torch.from_numpy((keys & np.uint64(1)).astype(bool))
+        return torch.where(chosen[:, None, None, None], images.flip(-1), images)
+
+
 class ToTensor(Step):
     """uint8 0..255 -> float32 in [0, 1]."""
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:  # noqa: ARG002
-        return images.to(torch.float32).div_(255)
+        return images.to(torch.float32, copy=True).div_(255)
 
 
 class Normalize(Step):
@@ -211,6 +227,30 @@ class RandomErasing(Step):
         top, left = keyed.whole(unit[:, 1], height - h + 1), keyed.whole(unit[:, 2], width - w + 1)
         mask = inside(top, h, height)[:, :, None] & inside(left, w, width)[:, None, :] & erased[:, None, None]
         return images.masked_fill(torch.from_numpy(mask)[:, None], 0)
+
+
+class Cutout(Step):
+    """Set a square to 0 whose middle lies anywhere in the image, and whose sides are cut off at its border.
+
+    Source: DeVries, Taylor 2017, arXiv 1708.04552, section 3.2
+    """
+
+    def __init__(self, *, side: int):
+        self.side = side
+
+    def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        height, width = images.shape[-2:]
+        middle = keyed.whole(keyed.draws(keys, 2), np.array([height, width]))
+        start, length = middle - self.side // 2, np.full(len(keys), self.side)
+        mask = inside(start[:, 0], length, height)[:, :, None] & inside(start[:, 1], length, width)[:, None, :]
+        return images.masked_fill(torch.from_numpy(mask)[:, None], 0)
+
+
+def parts(images: Tensor, first: int, end: int) -> Iterator[slice]:
+    """The images first .. end - 1, a few at a time."""
+    most = max(1, NUMBERS_AT_ONCE // images[0].numel())
+    for start in range(first, end, most):
+        yield slice(start, min(start + most, end))
 
 
 def between(unit: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -12,9 +12,16 @@ def epoch_order(seed: int, epoch: int, num_images: int) -> np.ndarray:
 
 
 def sample_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """A key for each image of a batch: (B,) int64 -> (B,) uint64."""
-    keys: np.ndarray = randomness.key(seed, randomness.AUGMENT, epoch, indices.astype(np.uint64))
-    return keys
+    """A key for each image of a batch: (B,) int64 -> (B,) uint64.
+
+    All bits are drawn anew in each epoch but the lowest: that one changes from epoch to epoch, from a start of the image's
+    own, for steps that take turns.
+    """
+    numbers = indices.astype(np.uint64)
+    keys = randomness.key(seed, randomness.AUGMENT, epoch, numbers)
+    start = randomness.key(seed, randomness.ALTERNATE, numbers)
+    turned: np.ndarray = keys ^ ((keys ^ start ^ epoch) & 1)
+    return turned
 
 
 def step_keys(keys: np.ndarray, number: int) -> np.ndarray:

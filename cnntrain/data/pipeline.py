@@ -130,7 +130,7 @@ class Pipeline:
     def run_tail(self, images: Tensor | list[Tensor], keys: np.ndarray) -> Tensor:
         assert not self.needs_statistics, "statistics are not measured yet"
         for number, step in self.tail:
-            own = keyed.step_keys(keys, number)
+            own = keys if step.takes_turns else keyed.step_keys(keys, number)
             images = stacked(step.each(images, own)) if isinstance(images, list) else step(images, own)
         assert isinstance(images, Tensor), "sizes differ after the last step"
         return images

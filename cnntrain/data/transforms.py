@@ -11,7 +11,21 @@ import torch
 from torch import Tensor
 
 from cnntrain.config.components.data import size_pair
-from cnntrain.data.batched import CenterCrop, Flip, Normalize, RandomCrop, RandomErasing, RandomResizedCrop, Resize, Step, ToTensor
+from cnntrain.data.batched import (
+    AlternatingFlip,
+    CenterCrop,
+    Cutout,
+    Flip,
+    Normalize,
+    RandomCrop,
+    RandomErasing,
+    RandomResizedCrop,
+    Resize,
+    Step,
+    ToTensor,
+)
+from cnntrain.data.colours import ColorJitter, Grayscale
+from cnntrain.data.warps import Affine, GaussianBlur
 
 
 class EachImage(Step):
@@ -58,33 +72,34 @@ def horizontal_flip(*, p: float = 0.5) -> Step:
     return Flip(-1, p=p)
 
 
+def alternating_flip() -> Step:
+    return AlternatingFlip()
+
+
 def vertical_flip(*, p: float = 0.5) -> Step:
     return Flip(-2, p=p)
 
 
 def rotation(*, degrees: float = 10.0) -> Step:
-    v2 = torchvision_v2()
-    return EachImage(v2.RandomRotation(degrees, interpolation=v2.InterpolationMode.BILINEAR))
+    return Affine(degrees=degrees)
 
 
 def affine(
     *, degrees: float = 0.0, translate: Sequence[float] = (0.0, 0.0), scale: Sequence[float] = (1.0, 1.0), shear: float = 0.0
 ) -> Step:
-    v2 = torchvision_v2()
-    bilinear = v2.InterpolationMode.BILINEAR
-    return EachImage(v2.RandomAffine(degrees, translate=tuple(translate), scale=tuple(scale), shear=shear, interpolation=bilinear))
+    return Affine(degrees=degrees, translate=translate, scale=scale, shear=shear)
 
 
 def color_jitter(*, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0) -> Step:
-    return EachImage(torchvision_v2().ColorJitter(brightness, contrast, saturation, hue))
+    return ColorJitter(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
 
 
 def grayscale(*, p: float = 0.1) -> Step:
-    return EachImage(torchvision_v2().RandomGrayscale(p))
+    return Grayscale(p=p)
 
 
 def gaussian_blur(*, kernel_size: int = 3, sigma: Sequence[float] = (0.1, 2.0)) -> Step:
-    return EachImage(torchvision_v2().GaussianBlur(kernel_size, sigma=tuple(sigma)))
+    return GaussianBlur(kernel_size=kernel_size, sigma=sigma)
 
 
 def rand_augment(*, num_ops: int = 2, magnitude: int = 9) -> Step:
@@ -93,6 +108,15 @@ def rand_augment(*, num_ops: int = 2, magnitude: int = 9) -> Step:
 
 def trivial_augment() -> Step:
     return EachImage(torchvision_v2().TrivialAugmentWide())
+
+
+def augmix(*, severity: int = 3, mixture_width: int = 3, chain_depth: int | None = None, alpha: float = 1.0, all_ops: bool = True) -> Step:
+    depth = -1 if chain_depth is None else chain_depth  # torchvision's word for 1 to 3, drawn for each chain
+    return EachImage(torchvision_v2().AugMix(severity, mixture_width, depth, alpha, all_ops))
+
+
+def cutout(*, side: int = 8) -> Step:
+    return Cutout(side=side)
 
 
 def random_erasing(*, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3)) -> Step:
@@ -121,6 +145,7 @@ BUILDERS: dict[str, Callable[..., Step]] = {
         random_crop,
         random_resized_crop,
         horizontal_flip,
+        alternating_flip,
         vertical_flip,
         rotation,
         affine,
@@ -129,6 +154,8 @@ BUILDERS: dict[str, Callable[..., Step]] = {
         gaussian_blur,
         rand_augment,
         trivial_augment,
+        augmix,
+        cutout,
         random_erasing,
         to_tensor,
         normalize,

@@ -1,32 +1,17 @@
 """`cnntrain train` from its words to its folder."""
 
 import json
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
-from safetensors.torch import load_file
-from tiny_runs import Run, only_run, tree, write_pictures
+from tiny_runs import Run, only_run, press_ctrl_c_when, same_weights, tree, weights, write_pictures
 
 from cnntrain.cli import main
 from cnntrain.commands.data_sets import choose_epochs
 from cnntrain.config.schema import TrainConfig
 
 SEQUENCE = ["step", "epoch", "step", "epoch", "end"]
-
-
-def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:
-    return load_file(run / "checkpoints" / which / "model.safetensors")
-
-
-def same_weights(one: Path, other: Path) -> bool:
-    a, b = weights(one), weights(other)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def lines(run: Path) -> list[dict[str, object]]:
@@ -89,15 +74,6 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bits(train: Run, capsys:
     assert same_weights(only_run("whole"), run)
     steps = [line["step"] for line in lines(run) if line["event"] == "step"]
     assert steps == list(range(1, 121))  # each once, in order
-
-
-def press_ctrl_c_when(ready: "threading.Event | object") -> None:
-    def watch() -> None:
-        while not ready():  # type: ignore[operator]
-            time.sleep(0.002)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def test_a_finished_run_says_so_when_resumed(train: Run, capsys: pytest.CaptureFixture[str]) -> None:

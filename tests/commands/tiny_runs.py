@@ -1,10 +1,16 @@
 """Tiny pictures, a tiny net, and where its runs lie."""
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 Run = Callable[..., int]
 TINY = (
@@ -35,6 +41,26 @@ def only_run(name: str = "cnntrain") -> Path:
     """The one run folder below outputs/NAME."""
     (run,) = Path("outputs", name).iterdir()
     return run
+
+
+def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / which / "model.safetensors")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def press_ctrl_c_when(ready: Callable[[], bool]) -> None:
+    """Ctrl-C at the first moment that `ready` is true."""
+
+    def watch() -> None:
+        while not ready():
+            time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def tree(folder: Path) -> list[str]:

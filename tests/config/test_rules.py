@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cnntrain.config.rules import eval_rules, train_rules
-from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig, TransformsConfig
 
 
 def config(**changes: Any) -> TrainConfig:
@@ -34,6 +34,15 @@ def config(**changes: Any) -> TrainConfig:
         (
             {"batch_size": 10, "trainer": TrainerConfig(accumulation_steps=3)},
             "batch_size=10 cannot be divided by trainer.accumulation_steps=3",
+        ),
+        (
+            {"data": DataConfig(image_size=4), "trainer": TrainerConfig(progressive_size={"start": 0.5, "until": 0.5})},
+            "trainer.progressive_size.start=0.5 has no effect: images of 4x4 pixels start at full size; give a smaller start, or "
+            "trainer.progressive_size=null",
+        ),
+        (
+            {"batch_size": 1, "transforms": TransformsConfig(mix=[{"type": "mixup"}])},
+            "transforms.mix has no effect with batch_size=1: an image is mixed with another of its batch; give batch_size=2 or more",
         ),
         (
             {"optimizer": {"type": "sgd", "lr": 1, "nesterov": True, "momentum": 0}},
@@ -73,6 +82,7 @@ def test_each_rule_has_its_sentence(changes: dict[str, Any], sentence: str) -> N
         {"optimizer": {"type": "sgd", "lr": 1, "nesterov": True}},
         {"schedule": {"type": "constant", "warmup_epochs": 0}, "epochs": 1},
         {"name": "a-b_c.3"},
+        {"data": DataConfig(image_size=8), "trainer": TrainerConfig(progressive_size={"start": 0.99, "until": 0.5})},
     ],
 )
 def test_what_works_is_not_complained_about(changes: dict[str, Any]) -> None:

@@ -12,7 +12,10 @@ from torchvision.transforms import v2
 from cnntrain import randomness
 from cnntrain.data import keyed
 from cnntrain.data.batched import (
+    NUMBERS_AT_ONCE,
+    AlternatingFlip,
     CenterCrop,
+    Cutout,
     Flip,
     Normalize,
     RandomCrop,
@@ -23,6 +26,8 @@ from cnntrain.data.batched import (
     ToTensor,
     read_size,
 )
+from cnntrain.data.colours import ColorJitter, Grayscale
+from cnntrain.data.warps import Affine, GaussianBlur
 
 KEYS = keyed.sample_keys(0, 1, np.arange(200))
 
@@ -33,7 +38,7 @@ def batch(count: int, channels: int = 3, height: int = 6, width: int = 7) -> Ten
 
 
 def test_keys_of_a_table_are_those_of_single_numbers() -> None:
-    assert KEYS[:3].tolist() == [randomness.key(0, randomness.AUGMENT, 1, i) for i in range(3)]
+    assert [key >> 1 for key in KEYS[:3].tolist()] == [randomness.key(0, randomness.AUGMENT, 1, i) >> 1 for i in range(3)]
     assert keyed.step_keys(KEYS, 2)[5] == randomness.mix(int(KEYS[5]) ^ (3 << 32))
 
 
@@ -52,7 +57,14 @@ def test_draws_are_uniform_and_unlike_each_other() -> None:
     assert abs(np.corrcoef(table.T)[0, 1]) < 4 / sqrt(len(table))
 
 
-@pytest.mark.parametrize(
+def test_the_lowest_bit_of_a_key_takes_turns() -> None:
+    turns = np.array([keyed.sample_keys(3, epoch, np.arange(1000)) & np.uint64(1) for epoch in range(5)])
+    assert (turns[1:] != turns[:-1]).all()
+    assert abs(int(turns[0].sum()) - 500) < 4 * sqrt(250)
+    assert (turns[0] != keyed.sample_keys(4, 0, np.arange(1000)) & np.uint64(1)).any()
+
+
+STEPS = pytest.mark.parametrize(
     "step",
     [
         RandomCrop((6, 7), padding=2, padding_mode="zeros"),
@@ -65,16 +77,44 @@ def test_draws_are_uniform_and_unlike_each_other() -> None:
         Normalize((100.0, 120.0, 7.0), (3.0, 7.0, 11.0)),
         CenterCrop((3, 4)),
         Resize((4, 4), shorter=False, interpolation="bilinear"),
+        AlternatingFlip(),
+        Cutout(side=3),
+        ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2),
+        Grayscale(p=0.5),
+        Affine(degrees=20.0, translate=(0.2, 0.1), scale=(0.8, 1.2), shear=5.0),
+        GaussianBlur(kernel_size=5, sigma=(0.1, 2.0)),
     ],
     ids=lambda step: type(step).__name__,
 )
-def test_a_batch_equals_its_images_one_by_one_and_the_input_is_left_alone(step: Step) -> None:
-    images = batch(20)
+
+
+@STEPS
+@pytest.mark.parametrize("as_float", [False, True], ids=["uint8", "float32"])
+@pytest.mark.parametrize("size", [(6, 7), (33, 61)])
+def test_a_batch_equals_its_images_one_by_one_and_the_input_is_left_alone(step: Step, as_float: bool, size: tuple[int, int]) -> None:
+    images = batch(20, height=size[0], width=size[1])
+    images = images / 255 if as_float else images
     before = images.clone()
     whole = step(images, KEYS[:20])
     single = torch.cat([step(images[i : i + 1], KEYS[i : i + 1]) for i in range(20)])
     assert torch.equal(whole, single)
     assert torch.equal(images, before)
+
+
+@STEPS
+def test_a_batch_may_be_cut_anywhere(step: Step) -> None:
+    images = batch(200)
+    whole = step(images, KEYS)
+    for cut in (1, 7, 128):
+        assert torch.equal(whole, torch.cat([step(images[:cut], KEYS[:cut]), step(images[cut:], KEYS[cut:])]))
+
+
+def test_more_images_than_are_worked_on_at_once_are_all_changed() -> None:
+    side = 128
+    images = batch(3 * NUMBERS_AT_ONCE // (3 * side * side) + 1, height=side, width=side)
+    blurred = GaussianBlur(kernel_size=3, sigma=(1.0, 1.0))(images, KEYS[: len(images)])
+    for image, found in zip(images, blurred, strict=True):
+        assert (v2.functional.gaussian_blur(image, [3, 3], [1.0, 1.0]).int() - found.int()).abs().max() <= 1
 
 
 def test_a_crop_shows_the_padded_image_at_every_place() -> None:
@@ -106,6 +146,32 @@ def test_a_flip_takes_about_half_and_mirrors_those() -> None:
     assert abs(sum(is_mirrored) - 100) < 4 * sqrt(50)
     assert torch.equal(Flip(-2, p=1.0)(images, KEYS), images.flip(-2))
     assert torch.equal(Flip(-1, p=0.0)(images, KEYS), images)
+
+
+def test_an_alternating_flip_shows_every_image_both_ways_in_two_epochs() -> None:
+    images = batch(200)
+    keys = [keyed.sample_keys(0, epoch, np.arange(200)) for epoch in range(4)]
+    shown = [(AlternatingFlip()(images, each) != images).flatten(1).any(1) for each in keys]
+    assert all(torch.equal(one, ~other) for one, other in zip(shown[1:], shown[:-1], strict=True))
+    assert abs(int(shown[0].sum()) - 100) < 4 * sqrt(50)
+    assert torch.equal(AlternatingFlip()(images, keys[0])[shown[0]], images.flip(-1)[shown[0]])
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_cutout_blanks_a_square_whose_middle_may_be_any_pixel(side: int) -> None:
+    images = batch(200, channels=2, height=7, width=9).float()
+    blank = Cutout(side=side)(images, KEYS) == 0
+    assert torch.equal(blank[:, 0], blank[:, 1])
+    squares = []
+    for y in range(7):
+        for x in range(9):
+            square = torch.zeros(7, 9, dtype=torch.bool)
+            square[max(0, y - side // 2) : y - side // 2 + side, max(0, x - side // 2) : x - side // 2 + side] = True
+            squares.append(square)
+    for mask in blank[:, 0]:
+        assert any(torch.equal(mask, square) for square in squares)
+    middles = [tuple(mask.flatten().tolist()) for mask in blank[:, 0]]
+    assert len(set(middles)) > 40  # of 63
 
 
 def test_erasing_blanks_one_rectangle_of_the_asked_area() -> None:

@@ -16,7 +16,7 @@ from cnntrain.errors import ConfigError
 
 RESIZE, TO_TENSOR = {"type": "resize"}, {"type": "to_tensor"}
 KEYS = keyed.sample_keys(0, 1, np.arange(40))
-EACH_IMAGE = ["rotation", "affine", "color_jitter", "grayscale", "gaussian_blur", "rand_augment", "trivial_augment"]
+EACH_IMAGE = ["rotation", "affine", "color_jitter", "grayscale", "gaussian_blur", "rand_augment", "trivial_augment", "augmix"]
 STRONG: dict[str, dict[str, Any]] = {
     "affine": {"degrees": 20.0, "translate": [0.2, 0.1], "scale": [0.8, 1.2], "shear": 5.0},
     "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
@@ -39,7 +39,7 @@ def last_normalize(channels: int, statistics: Statistics | None = None, **keywor
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", EACH_IMAGE)
-def test_a_torchvision_step_draws_by_image_not_by_batch(name: str, channels: int) -> None:
+def test_a_step_draws_by_image_not_by_batch(name: str, channels: int) -> None:
     pipeline = build(RESIZE, {"type": name, **STRONG.get(name, {})}, TO_TENSOR, channels=channels)
     images = batch(40, channels)
     whole = pipeline.finish(images, KEYS)
@@ -52,7 +52,7 @@ def test_torchs_own_generator_is_left_as_it_was() -> None:
     torch.manual_seed(7)
     wanted = torch.rand(3)
     torch.manual_seed(7)
-    build(RESIZE, {"type": "rotation"}, TO_TENSOR).finish(batch(4), KEYS[:4])
+    build(RESIZE, {"type": "trivial_augment"}, TO_TENSOR).finish(batch(4), KEYS[:4])
     assert torch.equal(torch.rand(3), wanted)
 
 

@@ -71,8 +71,8 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     ),
     "erasing first": ([RESIZE, {"type": "random_erasing"}, TO_TENSOR], "transforms.train[1].type=random_erasing must come after to_tensor"),
     "colour last": (
-        [RESIZE, TO_TENSOR, NORMALIZE, {"type": "color_jitter"}],
-        "transforms.train[3].type=color_jitter must come before normalize, which is transforms.train[2]",
+        [RESIZE, TO_TENSOR, NORMALIZE, {"type": "grayscale"}],
+        "transforms.train[3].type=grayscale must come before normalize, which is transforms.train[2]",
     ),
     "no size": ([TO_TENSOR], "transforms.train: no step brings all images to one size; add {type: resize}"),
     "shorter only": ([{"type": "resize", "mode": "shorter"}, TO_TENSOR], "transforms.train: no step brings all images to one size"),
@@ -84,6 +84,24 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "crop of anything": (
         [{"type": "random_crop"}, TO_TENSOR],
         "transforms.train[0].type=random_crop needs a resize before it, so that no image is smaller; add {type: resize}",
+    ),
+    "cutout of all": ([RESIZE, TO_TENSOR, {"type": "cutout", "side": 33}], "transforms.train[2].side=33 blanks out most of 32x32 pixels"),
+    "blur of nothing": (
+        [{"type": "resize", "size": 4}, {"type": "gaussian_blur", "kernel_size": 9}, RESIZE, TO_TENSOR],
+        "transforms.train[1].kernel_size=9 is too large for 4x4 pixels",
+    ),
+    "cutout first": ([RESIZE, {"type": "cutout"}, TO_TENSOR], "transforms.train[1].type=cutout must come after to_tensor"),
+    "jitter of nothing": (
+        [RESIZE, {"type": "color_jitter", "hue": 0}, TO_TENSOR],
+        "transforms.train[1].type=color_jitter changes nothing; give it brightness, contrast, saturation or hue",
+    ),
+    "affine of nothing": (
+        [RESIZE, {"type": "affine", "scale": [1.0, 1.0]}, TO_TENSOR],
+        "transforms.train[1].type=affine changes nothing; give it degrees, translate, scale or shear",
+    ),
+    "two flips": (
+        [RESIZE, {"type": "horizontal_flip"}, {"type": "alternating_flip"}, TO_TENSOR],
+        "transforms.train[2].type=alternating_flip: transforms.train[1] mirrors left and right already; take one of them out",
     ),
     "crop too large": (
         [{"type": "resize", "size": 20}, {"type": "random_crop", "padding": 5}, TO_TENSOR],
@@ -106,9 +124,10 @@ def test_all_mistakes_of_all_steps_come_at_once() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - set(DETERMINISTIC)))
 def test_evaluation_takes_no_random_step(name: str) -> None:
-    steps = [RESIZE, TO_TENSOR, {"type": name}] if name == "random_erasing" else [RESIZE, {"type": name}, TO_TENSOR]
+    step = {"type": name, **{"color_jitter": {"hue": 0.1}, "affine": {"shear": 5.0}}.get(name, {})}
+    steps = [RESIZE, TO_TENSOR, step] if name in ("random_erasing", "cutout") else [RESIZE, step, TO_TENSOR]
     assert faults(*steps) == []
-    at = steps.index({"type": name})
+    at = steps.index(step)
     assert faults(*steps, place="transforms.eval") == [f"transforms.eval[{at}].type={name}: evaluation takes no random step; take it out"]
 
 

@@ -56,6 +56,34 @@ def test_micro_batches_add_up_to_the_batch(accumulation_steps: int) -> None:
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize("accumulation_steps", [1, 3])
+def test_a_change_of_the_batch_comes_first_and_its_shares_are_the_targets(accumulation_steps: int) -> None:
+    images, labels = batch()
+    shares = torch.tensor([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0], [0.4, 0.0, 0.6], [0.2, 0.8, 0.0], [0.0, 0.5, 0.5], [0.1, 0.0, 0.9]])
+    seen = []
+
+    def change(given: torch.Tensor, targets: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append((len(given), targets.tolist(), step))
+        return given * 0.5, shares
+
+    model, reference = tiny(), tiny()
+    loss = nn.CrossEntropyLoss(label_smoothing=0.2)
+    step = TrainStep(model, build_optimizer({"type": "sgd", "lr": 0.1}, model), loss, CPU, seed=0, changes=[change])
+    step.accumulation_steps = accumulation_steps
+    result = step(images, labels, step=4, lr=0.1, want_norm=False)
+
+    logits = reference(images * 0.5)
+    smoothed = 0.8 * shares + 0.2 / 3  # Szegedy et al. 2015, arXiv 1512.00567, section 7
+    by_hand = -(smoothed * logits.log_softmax(1)).sum(1).mean()
+    by_hand.backward()
+    torch.optim.SGD(reference.parameters(), lr=0.1, momentum=0.9).step()
+    assert seen == [(6, labels.tolist(), 4)]  # the whole batch at once
+    torch.testing.assert_close(result.loss, by_hand.detach())
+    assert int(result.num_correct) == int((logits.argmax(1) == torch.tensor([0, 1, 2, 1, 1, 2])).sum())
+    for a, b in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_clipping_scales_the_update_to_the_norm() -> None:
     images, labels = batch()
     model = tiny()

@@ -39,7 +39,7 @@ TRANSFORMS: dict[str, Component] = {
     ),
     "center_crop": Component("cut out the middle", {"size": SIZE}),
     "random_crop": Component(
-        "cut out a random place, after padding",
+        "cut out a random place; with padding this moves the image by up to that many pixels",
         {
             "size": SIZE,
             "padding": Parameter("int", 0, "pixels added on each side first", low=0),
@@ -63,6 +63,9 @@ TRANSFORMS: dict[str, Component] = {
         },
     ),
     "horizontal_flip": Component("mirror left and right (wrong for digits, letters, signs)", {"p": P}),
+    "alternating_flip": Component(
+        "mirror left and right in every second epoch, half of the images in each (Jordan 2024, arXiv 2404.00498)", {}
+    ),
     "vertical_flip": Component("mirror top and bottom", {"p": P}),
     "rotation": Component(
         "turn about the middle", {"degrees": Parameter("float", 10.0, "largest angle, either way, degrees", low=0, high=180)}
@@ -101,6 +104,22 @@ TRANSFORMS: dict[str, Component] = {
         },
     ),
     "trivial_augment": Component("one change of random strength (Mueller, Hutter 2021, arXiv 2103.10158)", {}),
+    "augmix": Component(
+        "several chains of changes, blended with the image (Hendrycks et al. 2019, arXiv 1912.02781)",
+        {
+            "severity": Parameter("int", 3, "largest strength of a change, 1 to 10", low=1, high=10),
+            "mixture_width": Parameter("int", 3, "chains", low=1),
+            "chain_depth": Parameter("int", None, "changes in a chain; null: 1 to 3, drawn for each", low=1, optional=True),
+            "alpha": Parameter(
+                "float", 1.0, "shares of the chains come from Dirichlet(alpha), of all of them from Beta(alpha, alpha)", above=0
+            ),
+            "all_ops": Parameter("bool", True, "also brightness, colour, contrast and sharpness, which the paper's test corruptions hold"),
+        },
+    ),
+    "cutout": Component(
+        "blank out a square, cut off at the border (DeVries, Taylor 2017, arXiv 1708.04552)",
+        {"side": Parameter("int", 8, "pixels; the paper: half the image's side for 10 classes, a quarter for 100", low=1)},
+    ),
     "random_erasing": Component(
         "blank out a rectangle (Zhong et al. 2017, arXiv 1708.04896)",
         {
@@ -132,9 +151,10 @@ TRANSFORMS: dict[str, Component] = {
 }
 
 DETERMINISTIC = ("resize", "center_crop", "to_tensor", "normalize")
-NEEDS_FLOAT = ("normalize", "random_erasing")
-NEEDS_PLAIN_COLOURS = ("color_jitter", "grayscale", "rand_augment", "trivial_augment")  # they count on 0..255 or 0..1
+NEEDS_FLOAT = ("normalize", "cutout", "random_erasing")
+NEEDS_PLAIN_COLOURS = ("color_jitter", "grayscale", "rand_augment", "trivial_augment", "augmix")  # they count on 0..255 or 0..1
 PAIRS = {"random_resized_crop": ("scale", "ratio"), "random_erasing": ("scale", "ratio"), "affine": ("scale",), "gaussian_blur": ("sigma",)}
+NEEDS_ONE_OF = {"color_jitter": ("brightness", "contrast", "saturation", "hue"), "affine": ("degrees", "translate", "scale", "shear")}
 OWN = "a transform of your own comes with --import FILE.py"
 
 
@@ -181,9 +201,18 @@ def step_faults(place: str, step: Any) -> list[str]:
         faults.append(f"{place}.translate={show(given['translate'])} must be two numbers, [width, height]")
     if name == "gaussian_blur" and given.get("kernel_size", 3) % 2 == 0:
         faults.append(f"{place}.kernel_size={given['kernel_size']} must be odd")
+    if name in NEEDS_ONE_OF and not faults and not any(differs(name, key, given) for key in NEEDS_ONE_OF[name]):
+        faults.append(f"{place}.type={name} changes nothing; give it {', '.join(NEEDS_ONE_OF[name][:-1])} or {NEEDS_ONE_OF[name][-1]}")
     if name == "normalize" and given.get("std") is None and not isinstance(given.get("mean", ""), str):
         faults.append(f"{place}.std is missing: mean is given in numbers, so std must be too")
     return faults
+
+
+def differs(name: str, key: str, given: Mapping[str, Any]) -> bool:
+    """Whether a keyword is given, and not as its default."""
+    default = TRANSFORMS[name].parameters[key].default
+    value = given.get(key, default)
+    return (tuple(value) if isinstance(default, tuple) else value) != default
 
 
 def order_faults(place: str, names: Sequence[str]) -> list[str]:
@@ -192,6 +221,11 @@ def order_faults(place: str, names: Sequence[str]) -> list[str]:
     if not at:
         return [f"{place} has no to_tensor; add {{type: to_tensor}} before normalize, or at the end"]
     faults = [f"{place}[{number}].type=to_tensor: {place}[{at[0]}] is one already; take this one out" for number in at[1:]]
+    flips = [number for number, name in enumerate(names) if name in ("horizontal_flip", "alternating_flip")]
+    if len(flips) > 1 and "alternating_flip" in names:
+        faults.append(
+            f"{place}[{flips[1]}].type={names[flips[1]]}: {place}[{flips[0]}] mirrors left and right already; take one of them out"
+        )
     for number, name in enumerate(names):
         if name in NEEDS_FLOAT and number < at[0]:
             faults.append(f"{place}[{number}].type={name} must come after to_tensor, which is {place}[{at[0]}]")
@@ -222,6 +256,10 @@ def size_faults(place: str, steps: Sequence[Mapping[str, Any]], image_size: Any)
             if least[0] + 2 * padding < size[0] or least[1] + 2 * padding < size[1]:
                 return [f"{place}[{number}].size: {text(size)} does not fit into {text(least)} pixels with padding {padding}"]
             least, exact = size, True
+        elif name == "cutout" and least is not None and step.get("side", 8) > min(least):
+            return [f"{place}[{number}].side={step.get('side', 8)} blanks out most of {text(least)} pixels; give a smaller side"]
+        elif name == "gaussian_blur" and least is not None and step.get("kernel_size", 3) // 2 >= min(least):
+            return [f"{place}[{number}].kernel_size={step.get('kernel_size', 3)} is too large for {text(least)} pixels"]
     if not exact or least is None:
         return [f"{place}: no step brings all images to one size; add {{type: resize}} or {{type: center_crop}}"]
     if least != wanted:

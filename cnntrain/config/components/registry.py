@@ -12,6 +12,8 @@ How each kind is called, keywords being what the YAML says:
     stem(in_channels, **keywords) -> Module
     head(in_channels, num_classes, input_size, **keywords) -> Module; input_size is (height, width) in pixels
     transform(**keywords) -> callable on one (C, H, W) tensor
+    mix(**keywords) -> callable(images, targets, generator) -> (images, targets); targets are (N, num_classes) shares, generator is
+        numpy's, keyed by (seed, step)
     optimizer(parameter_groups, **keywords) -> torch.optim.Optimizer
     schedule(step, total_steps, **keywords) -> share of the peak lr
 """
@@ -22,7 +24,7 @@ from typing import Any, TypeVar
 
 from cnntrain.config.components.parameters import REQUIRED, Component, Parameter
 
-KINDS = ("block", "stem", "head", "transform", "optimizer", "schedule")
+KINDS = ("block", "stem", "head", "transform", "mix", "optimizer", "schedule")
 T = TypeVar("T", bound=Callable[..., Any])
 
 _builders: dict[str, dict[str, Callable[..., Any]]] = {kind: {} for kind in KINDS}
@@ -55,6 +57,7 @@ def shipped(kind: str) -> dict[str, Component]:
     """The package's own components of a kind."""
     from cnntrain.config.components.data import TRANSFORMS
     from cnntrain.config.components.engine import OPTIMIZERS, SCHEDULES
+    from cnntrain.config.components.mixes import MIXES
     from cnntrain.config.components.model import BLOCKS, HEADS, STEMS
 
     tables = {
@@ -62,6 +65,7 @@ def shipped(kind: str) -> dict[str, Component]:
         "stem": STEMS,
         "head": HEADS,
         "transform": TRANSFORMS,
+        "mix": MIXES,
         "optimizer": OPTIMIZERS,
         "schedule": SCHEDULES,
     }
@@ -78,7 +82,7 @@ def user_builder(kind: str, name: str) -> Callable[..., Any] | None:
     return _builders[kind].get(name)
 
 
-NUM_POSITIONAL = {"block": 2, "stem": 1, "head": 3, "transform": 0, "optimizer": 1, "schedule": 2}
+NUM_POSITIONAL = {"block": 2, "stem": 1, "head": 3, "transform": 0, "mix": 0, "optimizer": 1, "schedule": 2}
 
 
 def from_signature(kind: str, builder: Callable[..., Any]) -> dict[str, Parameter]:
