@@ -10,7 +10,7 @@ from typing import Any
 MASK = (1 << 64) - 1
 
 # purposes: two uses of the same (seed, epoch, index) must not share their numbers
-ORDER, AUGMENT, STEP, INIT, SPLIT, SAMPLE = range(1, 7)
+ORDER, AUGMENT, STEP, INIT, SPLIT, SAMPLE, FOLD, LIMIT = range(1, 9)
 
 
 def mix(x: Any) -> Any:
