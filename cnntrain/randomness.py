@@ -10,9 +10,7 @@ from typing import Any
 MASK = (1 << 64) - 1
 
 # purposes: two uses of the same (seed, epoch, index) must not share their numbers
-ORDER, AUGMENT, STEP, INIT, SPLIT, SAMPLE = range(1, 7)
-REPLACE = 9
-MIX, ALTERNATE = 10, 11
+ORDER, AUGMENT, STEP, INIT, SPLIT, SAMPLE, FOLD, LIMIT, REPLACE, MIX, ALTERNATE = range(1, 12)
 
 
 def mix(x: Any) -> Any:

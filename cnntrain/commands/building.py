@@ -72,7 +72,7 @@ class Parts:
         config = self.config
         return Kept(
             model=asdict(config.model),
-            data=absolute_data(config),
+            data={**absolute_data(config), "task": self.data.train.task},  # not guessed again from other labels
             preprocessing=self.val.pipeline.describe(),
             classes=list(self.data.train.classes),
             channels=self.data.channels,

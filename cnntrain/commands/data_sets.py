@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from cnntrain.config.schema import DataConfig, TrainConfig
 from cnntrain.data.findings import Finding, told
-from cnntrain.data.folder import scan_train_val
 from cnntrain.data.images import ImageSet
+from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError
 
 # A bare run on an unknown folder takes at least this many optimizer steps, within these epochs.
@@ -54,7 +54,7 @@ def find_data(config: TrainConfig) -> DataSets:
     """
     known_by = f"{config.data} {config.seed}"
     if known_by not in _found:
-        scan = scan_train_val(config.data, seed=config.seed).usable()
+        scan = scan_data(config.data, seed=config.seed).usable()
         train, val = scan.pair()
         from cnntrain.data.decode import resolve_channels  # brings torch: a wrong folder is answered without it
 

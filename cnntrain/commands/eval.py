@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from cnntrain.commands.kept import Kept, read_kept
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import DataConfig, EvalConfig
 from cnntrain.data.findings import Finding, told
-from cnntrain.data.folder import scan_for_eval, scan_train_val
+from cnntrain.data.folder import scan_for_eval
 from cnntrain.data.images import ImageSet
+from cnntrain.data.manifest import scan_manifest_for_eval
 from cnntrain.data.scan import Scan
+from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -63,33 +66,39 @@ def run(job: Job) -> float:
 
 
 def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]]:
-    """The folder that was asked for; without one, the split of the training run, found again as training found it."""
-    trained_on = kept.data_config
+    """What was asked for; without a folder or manifest, the split of the training run, found again as training found it."""
+    trained_on, given = kept.data_config, config.data
     split = config.split or trained_on.val_split
-    if config.data.val_dir is not None:
-        return only_split(scan_for_eval(Path(config.data.val_dir), split=split, classes=kept.classes))
-    if config.data.root is not None:
-        return only_split(scan_for_eval(Path(config.data.root) / split, split=split, classes=kept.classes))
+    if given.file is not None:
+        root = given.root or str(Path(given.file).parent)
+        return only_split(scan_manifest_for_eval(replace(trained_on, file=given.file, root=root), split=split, classes=kept.classes))
+    if trained_on.task in ("multilabel", "regression") and (given.root is not None or given.val_dir is not None):
+        raise ConfigError(f"checkpoint={config.checkpoint} was trained on a manifest ({trained_on.task}); give one by data.file=FILE.csv")
+    if given.val_dir is not None:
+        return only_split(scan_for_eval(Path(given.val_dir), split=split, classes=kept.classes))
+    if given.root is not None:
+        return only_split(scan_for_eval(Path(given.root) / split, split=split, classes=kept.classes))
+    if split in (trained_on.train_split, trained_on.val_split) and not has_folders(trained_on):
+        scan = scan_data(trained_on, seed=kept.seed).usable()
+        train, val = scan.pair()
+        if list(train.classes) != kept.classes:
+            raise DataError(f"{train.directory} has other classes now than the run was trained with; name a folder by data.val_dir=DIR")
+        return (train if split == trained_on.train_split else val), scan.findings
+    if trained_on.name == "manifest":
+        return only_split(scan_manifest_for_eval(trained_on, split=split, classes=kept.classes))
     own = {trained_on.train_split: trained_on.train_dir, trained_on.val_split: trained_on.val_dir}.get(split)
-    folder = Path(own or Path(trained_on.root) / split)
-    was_split = split in (trained_on.train_split, trained_on.val_split) and not has_val_folder(trained_on)
-    if not was_split:
-        return only_split(scan_for_eval(folder, split=split, classes=kept.classes))
-    scan = scan_train_val(trained_on, seed=kept.seed).usable()
-    train, val = scan.pair()
-    if list(train.classes) != kept.classes:
-        raise DataError(f"{train.directory} has other classes now than the run was trained with; name a folder by data.val_dir=DIR")
-    return (train if split == trained_on.train_split else val), scan.findings
+    return only_split(scan_for_eval(Path(own or Path(trained_on.root) / split), split=split, classes=kept.classes))
+
+
+def has_folders(data: DataConfig) -> bool:
+    """Whether training and validation images are all that lies in folders of their own; else they were parted by the seed."""
+    parted = data.name == "manifest" or data.folds is not None or data.limit is not None
+    return not parted and (data.val_dir is not None or (Path(data.root) / data.val_split).is_dir())
 
 
 def only_split(scan: Scan) -> tuple[ImageSet, list[Finding]]:
     (images,) = scan.usable().splits.values()
     return images, scan.findings
-
-
-def has_val_folder(data: DataConfig) -> bool:
-    """Whether validation images lie in a folder of their own, or were set apart from train."""
-    return data.val_dir is not None or (Path(data.root) / data.val_split).is_dir()
 
 
 def measure(
@@ -158,7 +167,7 @@ def write_results(folder: Path, split: str, result: dict[str, Any], rows: list[l
     folder.mkdir(parents=True, exist_ok=True)
     stem = free_stem(folder, f"eval-{split}", texts)
     for ending, text in texts.items():
-        (folder / f"{stem}{ending}").write_text(text, encoding="utf-8")
+        (folder / f"{stem}{ending}").write_bytes(text.encode("utf-8", "surrogateescape"))  # file names may be no UTF-8
     written = [folder / f"{stem}{ending}" for ending in texts]
     if result["confusion"] is not None:  # None where the classes are too many for a table
         written.append(folder / f"{stem}-confusion.png")
@@ -176,7 +185,7 @@ def free_stem(folder: Path, stem: str, texts: dict[str, str]) -> str:
 
 
 def differs(path: Path, text: str) -> bool:
-    return path.exists() and path.read_bytes() != text.encode("utf-8")
+    return path.exists() and path.read_bytes() != text.encode("utf-8", "surrogateescape")
 
 
 COMMAND = Command(name="eval", config_name="eval", schema=EvalConfig, check=check, job=run, claim=None, finish=None, makes_folder=False)

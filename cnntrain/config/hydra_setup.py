@@ -46,6 +46,12 @@ def add_resolvers() -> None:
     # OmegaConf 2.4 turned the old name register_resolver into the new call, and warns about register_new_resolver
     register: Any = OmegaConf.register_resolver if version_of(omegaconf) >= (2, 4) else OmegaConf.register_new_resolver
     register("by_device", by_device, replace=True)
+    register("folder_of", folder_of, replace=True)
+
+
+def folder_of(file: str | None) -> str:
+    """The folder that a file lies in: `${folder_of:${data.file}}` in YAML."""
+    return str(Path(file or "").parent)
 
 
 @cache

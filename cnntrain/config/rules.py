@@ -8,10 +8,10 @@ from cnntrain.config.components.data import size_pair
 from cnntrain.config.components.parameters import show
 from cnntrain.config.durations import parse_duration
 from cnntrain.config.progressive import size_at
-from cnntrain.config.schema import EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import DataConfig, EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
 
-DATA_SETS = ("digits", "folder")
+DATA_SETS = ("digits", "folder", "manifest")
 DIGITS_ROOT = ("data", "digits")
 PLAIN_NAME = re.compile(r"\w[\w.-]*")
 
@@ -26,6 +26,8 @@ def eval_rules(config: EvalConfig) -> list[str]:
     faults = half_precision(config.trainer)
     if config.data.root is not None and config.data.val_dir is not None:
         faults.append("data.root has no effect beside data.val_dir; give one of them")
+    if config.data.file is not None and config.data.val_dir is not None:
+        faults.append("data.val_dir has no effect beside data.file; give one of them")
     return faults
 
 
@@ -40,19 +42,44 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     data = config.data
     if data.name not in DATA_SETS:
         return [f"data.name={data.name} is not one of {', '.join(DATA_SETS)}; a data set of your own is a folder"]
+    if data.name == "manifest":
+        return manifest_alone(data)
+    faults = [] if data.file is None else [f"data.file is set, but data={data.name} reads folders; add data=manifest"]
+    if data.task not in ("auto", "classification"):
+        faults.append(f"data.task={data.task} needs labels of its own in a manifest; the folders of data={data.name} are classes")
     if data.name != "digits":
-        return []
+        return faults
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
     if Path(data.root).parts[-2:] != DIGITS_ROOT:
         given.insert(0, "root")
-    return [f"data.{key} is set, but data=digits is the set shipped with cnntrain; add data=folder" for key in given]
+    return faults + [f"data.{key} is set, but data=digits is the set shipped with cnntrain; add data=folder" for key in given]
+
+
+def manifest_alone(data: DataConfig) -> list[str]:
+    if data.file is None:
+        return ["data=manifest needs its file; add data.file=labels.csv"]
+    given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
+    return [f"data.{key} has no effect beside data.file: its column {data.split_column} says the split; leave it out" for key in given]
 
 
 def splits_differ(config: TrainConfig) -> list[str]:
     data = config.data
-    if data.train_split == data.val_split and data.val_dir is None and data.train_dir is None:
+    if data.train_split == data.val_split:
         return [f"data.train_split and data.val_split are both {data.train_split}; validation needs a folder of its own"]
     return []
+
+
+def folds_agree(config: TrainConfig) -> list[str]:
+    data = config.data
+    if data.folds is None:
+        return [] if data.fold is None else [f"data.fold={data.fold} has no effect without data.folds, such as data.folds=5"]
+    if data.fold is None or data.fold >= data.folds:
+        numbers = ",".join(map(str, range(min(data.folds, 10))))
+        said = f"data.folds={data.folds} needs data.fold=0 to {data.folds - 1}, not {show(data.fold)}"
+        return [f"{said}; -m data.fold={numbers} trains one after the other"]
+    return (
+        [] if data.val_dir is None else ["data.val_dir has no effect beside data.folds: a fold of train validates; leave one of them out"]
+    )
 
 
 def batches_divide(config: TrainConfig) -> list[str]:
@@ -144,6 +171,7 @@ TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     name_is_a_folder_name,
     data_is_what_it_says,
     splits_differ,
+    folds_agree,
     batches_divide,
     a_batch_can_be_mixed,
     lr_is_given,

@@ -27,13 +27,29 @@ def setting(default: Any, meaning: str, **limits: Any) -> Any:
 class DataConfig:
     """Where the images lie and how they are fed."""
 
-    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain) or folder")
-    root: str = setting("data", "folder that holds train/<class>/* and val/<class>/*")
+    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder or manifest")
+    root: str = setting("data", "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from")
+    file: str | None = setting(None, "manifest: a CSV or parquet file with a row for each image", optional=True)
+    path_column: str = setting("path", "column of the manifest with the image's path, relative to root")
+    label_column: Any = setting("label", "column with the label, or a list of columns with a number each", type="names")
+    split_column: str = setting("split", "column that says train_split or val_split; without it a share is set apart")
+    group_column: str = setting("group", "column of what may not be parted, such as a patient; without it each image is alone")
+    label_separator: str = setting("|", "what stands between several classes in one label")
+    task: str = setting(
+        "auto",
+        "what a label is: one class, several classes (multilabel), or numbers (regression); auto: as the labels look",
+        choices=("auto", "classification", "multilabel", "regression"),
+    )
     train_dir: str | None = setting(None, "training folder, if it is not root/train_split", optional=True)
     val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
     train_split: str = setting("train", "name of the training folder in root")
     val_split: str = setting("val", "name of the validation folder in root")
     val_fraction: float = setting(0.2, "share of train set apart, class by class, where there is no val folder", above=0.0, high=0.9)
+    folds: int | None = setting(None, "cut train into this many parts, one of which validates; null: no folds", low=2, optional=True)
+    fold: int | None = setting(None, "the part that validates, counted from 0", low=0, optional=True)
+    limit: int | None = setting(
+        None, "for quick tries: train on at most this many images, class by class, and validate on as large a share", low=1, optional=True
+    )
     strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
@@ -138,6 +154,7 @@ class EvalDataConfig:
 
     root: str | None = setting(None, "folder that holds SPLIT/<class>/*; null: the one trained on", optional=True)
     val_dir: str | None = setting(None, "folder that holds <class>/* itself", optional=True)
+    file: str | None = setting(None, "manifest, with the columns of the one trained on; root is what its paths start from", optional=True)
     num_workers: int | None = setting(None, "loader processes; null: as in training", low=0, optional=True)
 
 

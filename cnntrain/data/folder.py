@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from cnntrain.config.schema import DataConfig
-from cnntrain.data.findings import Finding, finding, strictly
+from cnntrain.data.divide import divide, finished
+from cnntrain.data.findings import Finding, finding
 from cnntrain.data.images import ImageSet
 from cnntrain.data.layout import (
     LAYOUT,
     class_notes,
     imbalance,
-    names,
     no_train_folder,
     not_measured,
     same_folder,
@@ -22,7 +22,6 @@ from cnntrain.data.layout import (
 )
 from cnntrain.data.listing import Listing, list_classes
 from cnntrain.data.scan import Scan
-from cnntrain.data.splits import set_apart
 
 
 def scan_train_val(data: DataConfig, *, seed: int) -> Scan:
@@ -39,21 +38,20 @@ def scan_train_val(data: DataConfig, *, seed: int) -> Scan:
     images = image_set(data.train_split, train, train.names)
     findings = [*train.findings, *train_findings(train, train_place), *class_notes(train), *imbalance(images, train_dir)]
     left_out = {data.train_split: train.num_left_out, data.val_split: 0}
-    if not os.path.isdir(val_dir):
-        if data.val_dir is not None or os.path.lexists(val_dir):
-            said = f"{val_place}: no folder {val_dir}; expected {val_dir}/{LAYOUT}; type data.val_dir=DIR"
-            findings.append(finding("no_folder", val_dir, said))
-        train_set, val_set, note = split_apart(images, data, seed)
-        findings.append(note)
-    else:
+    has_val = os.path.isdir(val_dir)
+    if not has_val and (data.val_dir is not None or os.path.lexists(val_dir)):
+        said = f"{val_place}: no folder {val_dir}; expected {val_dir}/{LAYOUT}; type data.val_dir=DIR"
+        findings.append(finding("no_folder", val_dir, said))
+    if has_val and data.folds is None:
         val = list_classes(val_dir, val_place)
-        train_set, val_set = images, image_set(data.val_split, val, images.classes)
+        val_set = image_set(data.val_split, val, images.classes)
         left_out[data.val_split] = val.num_left_out + len(val.files) - len(val_set)
         findings += [*same_folder(train_dir, val_dir, val_place), *val.findings, *val_findings(val, val_place, images.classes)]
         findings += [*class_notes(val), *(not_measured(val_set, val_dir) if len(val_set) else [])]
-    if data.strict:
-        findings = strictly(findings)
-    return Scan({data.train_split: train_set, data.val_split: val_set}, findings, left_out)
+        divided = images, val_set, list[Finding]()
+    else:
+        divided = divide(images, data, seed, missing=f"validation folder {val_dir}", place=val_dir, unused=str(val_dir) if has_val else "")
+    return finished(divided, findings, left_out, data, seed)
 
 
 def scan_for_eval(directory: Path, *, split: str, classes: Sequence[str]) -> Scan:
@@ -94,19 +92,3 @@ def image_set(split: str, listing: Listing, classes: Sequence[str]) -> ImageSet:
         mtimes=listing.mtimes,
     )
     return images if (labels >= 0).all() else images.take(np.flatnonzero(labels >= 0))
-
-
-def split_apart(images: ImageSet, data: DataConfig, seed: int) -> tuple[ImageSet, ImageSet, Finding]:
-    """The images to train on, those set apart for validation, and what to say about it."""
-    is_val = set_apart(images.labels, data.val_fraction, seed)
-    train = images.take(np.flatnonzero(~is_val), split=data.train_split)
-    val = images.take(np.flatnonzero(is_val), split=data.val_split)
-    folder = Path(data.root) / data.val_split
-    said = (
-        f"no validation folder {folder}: {len(val):,} of {len(images):,} images of {data.train_split} "
-        f"are set apart class by class for validation (data.val_fraction={data.val_fraction:g}, seed={seed}), "
-        f"{len(train):,} stay for training"
-    )
-    alone = [name for name, count in val.counts().items() if count == 0]
-    said += f"; classes with a single image are not validated: {names(alone)}" if alone else ""
-    return train, val, finding("no_val_folder", folder, said)

@@ -26,10 +26,37 @@ def config(**changes: Any) -> TrainConfig:
             {"data": DataConfig(name="digits", root="data/digits", val_dir="v")},
             "data.val_dir is set, but data=digits is the set shipped with cnntrain; add data=folder",
         ),
-        ({"data": DataConfig(name="mnist")}, "data.name=mnist is not one of digits, folder; a data set of your own is a folder"),
+        ({"data": DataConfig(name="mnist")}, "data.name=mnist is not one of digits, folder, manifest; a data set of your own is a folder"),
         (
             {"data": DataConfig(train_split="a", val_split="a")},
             "data.train_split and data.val_split are both a; validation needs a folder of its own",
+        ),
+        (
+            {"data": DataConfig(train_split="a", val_split="a", train_dir="d")},
+            "data.train_split and data.val_split are both a; validation needs a folder of its own",
+        ),
+        ({"data": DataConfig(fold=1)}, "data.fold=1 has no effect without data.folds, such as data.folds=5"),
+        (
+            {"data": DataConfig(folds=3)},
+            "data.folds=3 needs data.fold=0 to 2, not null; -m data.fold=0,1,2 trains one after the other",
+        ),
+        (
+            {"data": DataConfig(folds=3, fold=3)},
+            "data.folds=3 needs data.fold=0 to 2, not 3; -m data.fold=0,1,2 trains one after the other",
+        ),
+        (
+            {"data": DataConfig(folds=3, fold=2, val_dir="v")},
+            "data.val_dir has no effect beside data.folds: a fold of train validates; leave one of them out",
+        ),
+        ({"data": DataConfig(name="manifest")}, "data=manifest needs its file; add data.file=labels.csv"),
+        (
+            {"data": DataConfig(name="manifest", file="x.csv", val_dir="v")},
+            "data.val_dir has no effect beside data.file: its column split says the split; leave it out",
+        ),
+        ({"data": DataConfig(file="x.csv")}, "data.file is set, but data=folder reads folders; add data=manifest"),
+        (
+            {"data": DataConfig(task="regression")},
+            "data.task=regression needs labels of its own in a manifest; the folders of data=folder are classes",
         ),
         (
             {"batch_size": 10, "trainer": TrainerConfig(accumulation_steps=3)},
@@ -78,6 +105,7 @@ def test_each_rule_has_its_sentence(changes: dict[str, Any], sentence: str) -> N
         {},
         {"epochs": None, "schedule": {"type": "cosine", "warmup_epochs": 50}, "trainer": TrainerConfig(early_stopping_patience=50)},
         {"data": DataConfig(name="digits", root="data/digits")},
+        {"data": DataConfig(name="manifest", file="x.csv", task="regression", folds=2, fold=1)},
         {"data": DataConfig(name="digits", root="/home/me/data/digits")},
         {"optimizer": {"type": "sgd", "lr": 1, "nesterov": True}},
         {"schedule": {"type": "constant", "warmup_epochs": 0}, "epochs": 1},
@@ -93,3 +121,7 @@ def test_eval_takes_one_folder() -> None:
     assert eval_rules(EvalConfig("x", data=EvalDataConfig(root="a", val_dir="b"))) == [
         "data.root has no effect beside data.val_dir; give one of them"
     ]
+    assert eval_rules(EvalConfig("x", data=EvalDataConfig(file="a", val_dir="b"))) == [
+        "data.val_dir has no effect beside data.file; give one of them"
+    ]
+    assert eval_rules(EvalConfig("x", data=EvalDataConfig(file="a", root="b"))) == []

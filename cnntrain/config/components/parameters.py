@@ -15,7 +15,7 @@ class Parameter:
 
     Args:
         type: "int", "float", "bool", "str", "size" (pixels, or [height, width]), "numbers" (a list),
-            "mapping" (with its own `parameters`), "choice", "any".
+            "names" (a word, or a list of words), "mapping" (with its own `parameters`), "choice", "any".
         meaning: what it does, with its unit.
         low, high: inclusive bounds, also for each entry of a size or list; `above` is an exclusive lower bound.
         choices: allowed words.
@@ -46,6 +46,7 @@ class Parameter:
             "str": "a word",
             "size": "a whole number or [height, width]",
             "numbers": "a list of numbers",
+            "names": "a word or a list of words",
             "mapping": "a mapping such as {" + ", ".join(f"{k}: ..." for k in self.parameters) + "}",
             "any": "a value",
         }[self.type]
@@ -107,6 +108,7 @@ def is_of_type(value: Any, type_name: str) -> bool:
         "str": isinstance(value, str),
         "size": whole or (is_list and len(value) == 2 and all(is_of_type(v, "int") for v in value)),
         "numbers": is_list and len(value) > 0 and all(is_of_type(v, "float") for v in value),
+        "names": isinstance(value, str) or (is_list and len(value) > 0 and all(isinstance(v, str) for v in value)),
         "any": True,
     }[type_name]
 
