@@ -13,6 +13,7 @@ from cnntrain.data import keyed
 
 NUMBERS_AT_ONCE = 1 << 18  # of float32, that steps in many passes work on together: 1 MiB stays in a core's cache
 NUM_TRIES = 10  # rectangles drawn until one fits, as in torchvision
+LONGEST = 20  # times the shorter side: beyond it a strip is squashed, or a thin line of pixels would fill the memory
 NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}
 
 
@@ -61,7 +62,8 @@ class Resize(Step):
         if not self.shorter:
             return self.size
         short = max(self.size)
-        return (short, int(short * width / height)) if height <= width else (int(short * height / width), short)
+        long = min(int(short * max(height, width) / min(height, width)), LONGEST * short)
+        return (short, long) if height <= width else (long, short)
 
 
 class Shorten(Step):

@@ -258,6 +258,12 @@ def test_resize_equals_torchvision(interpolation: str, size: tuple[int, int]) ->
     assert torch.equal(Resize(size, shorter=False, interpolation=interpolation)(images, KEYS[:2]), wanted)
 
 
+@pytest.mark.parametrize(("shape", "wanted"), [((1, 8000), (6, 120)), ((8000, 1), (120, 6)), ((2, 40), (6, 120)), ((2, 39), (6, 117))])
+def test_a_strip_is_squashed_to_20_times_its_shorter_side(shape: tuple[int, int], wanted: tuple[int, int]) -> None:
+    found = Resize((6, 6), shorter=True, interpolation="bilinear")(torch.zeros(1, 3, *shape, dtype=torch.uint8), KEYS[:1])
+    assert tuple(found.shape[2:]) == wanted
+
+
 @pytest.mark.parametrize("shape", [(17, 23), (23, 17), (9, 9)])
 def test_resize_of_the_shorter_side_and_center_crop_equal_torchvision(shape: tuple[int, int]) -> None:
     images = batch(1, height=shape[0], width=shape[1])

@@ -1,0 +1,137 @@
+"""From the facts of every file to findings: what cannot be read, what was done to it, and what is there twice."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from cnntrain.data.containers import NAMES
+from cnntrain.data.decode import BadImage, decode, quiet_decoders, read_bytes
+from cnntrain.data.duplicates import LOOK, near_groups, same_groups
+from cnntrain.data.facts import DEEP, GOOD, MISNAMED, ROTATED, TRANSPARENT, Facts
+from cnntrain.data.findings import Finding, finding
+from cnntrain.data.images import ImageSet
+
+MOST_ASPECT = 20
+MOST_NAMED = 3
+Sets = Mapping[str, tuple[ImageSet, Facts]]
+
+
+def file_findings(sets: Sets) -> list[Finding]:
+    """Everything that the files themselves say, each thing once; files that were not examined say nothing.
+
+    Args:
+        sets: split -> its images and what is known of them.
+    """
+    found: list[Finding] = []
+    for images, facts in sets.values():
+        found += unreadable_classes(images, facts)
+        found += bad_files(images, facts)
+        found += oddities(images, facts)
+    return found + copies(sets)
+
+
+def unreadable_classes(images: ImageSet, facts: Facts) -> list[Finding]:
+    if images.targets.ndim != 1 or images.targets.dtype.kind != "i":
+        return []  # no classes, or several of them for one image
+    total = np.bincount(images.targets, minlength=len(images.classes))
+    bad = np.bincount(images.targets[facts.bad()], minlength=len(images.classes))
+    return [
+        finding("class_unreadable", images.directory / images.classes[label], f"none of its {total[label]:,} files can be read")
+        for label in np.flatnonzero((bad == total) & (total > 0)).tolist()
+    ]
+
+
+def bad_files(images: ImageSet, facts: Facts) -> list[Finding]:
+    rows = facts.rows
+    return [
+        finding(rows["kind"][index].decode(), images.path(index), rows["detail"][index].decode() + "; left out")
+        for index in facts.bad().tolist()
+    ]
+
+
+def oddities(images: ImageSet, facts: Facts) -> list[Finding]:
+    """What is read, but not as it lies there."""
+    rows = facts.rows
+    good = rows["state"] == GOOD
+    long = np.maximum(rows["height"], rows["width"]) > MOST_ASPECT * np.maximum(np.minimum(rows["height"], rows["width"]), 1)
+    found = []
+    for kind, which in (
+        ("animation", rows["frames"] > 1),
+        ("wrong_extension", rows["flags"] & MISNAMED > 0),
+        ("extreme_aspect", long),
+        ("rotated", rows["flags"] & ROTATED > 0),
+        ("transparency", rows["flags"] & TRANSPARENT > 0),
+        ("high_depth", rows["flags"] & DEEP > 0),
+    ):
+        found += [finding(kind, images.path(index), said(kind, rows[index])) for index in np.flatnonzero(good & which).tolist()]
+    return found
+
+
+def said(kind: str, row: np.void) -> str:
+    """What is to be said of one file."""
+    sentences = {
+        "animation": f"{row['frames']} frames; the first one is used",
+        "wrong_extension": f"a {NAMES[row['container']]} file by its content; read as that, rename it",
+        "extreme_aspect": f"{row['width']} pixels wide and {row['height']} high",
+        "rotated": "turned upright by its EXIF orientation",
+        "transparency": "its transparent parts are laid on white",
+        "high_depth": f"mode {row['mode'].decode()} with more than 8 bits a channel, scaled to 8",
+    }
+    return sentences[kind]
+
+
+def copies(sets: Sets) -> list[Finding]:
+    """Pictures that are there twice, over all splits."""
+    if not sets:
+        return []
+    rows = np.concatenate([facts.rows for _, facts in sets.values()])
+    where = Where(list(sets.values()))
+    near = near_groups(rows, where.look)
+    same = same_groups(rows)
+    in_near = {index: number for number, group in enumerate(near) for index in group.tolist()}
+    found = []
+    for group in same:  # copies of one that is nearly like others join them
+        number = next((in_near[index] for index in group.tolist() if index in in_near), None)
+        if number is None:
+            found.append(where.tell(group, exactly=True))
+        else:
+            near[number] = np.union1d(near[number], group)
+    return found + [where.tell(group, exactly=False) for group in near]
+
+
+class Where:
+    """Images of several sets, numbered through."""
+
+    def __init__(self, sets: Sequence[tuple[ImageSet, Facts]]):
+        self.sets = [images for images, _ in sets]
+        self.starts = np.cumsum([0, *(len(images) for images in self.sets)])
+
+    def place(self, index: int) -> tuple[ImageSet, int]:
+        number = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return self.sets[number], index - int(self.starts[number])
+
+    def look(self, index: int) -> np.ndarray | None:
+        """(LOOK, LOOK) gray levels."""
+        images, place = self.place(index)
+        try:
+            with quiet_decoders():
+                pixels = decode(read_bytes(images.path(place)), 1, at_least=(LOOK, LOOK), luma=True).pixels
+        except BadImage:  # it has changed since it was examined
+            return None
+        return np.asarray(Image.fromarray(pixels).resize((LOOK, LOOK), Image.Resampling.BOX))
+
+    def tell(self, group: np.ndarray, *, exactly: bool) -> Finding:
+        """One finding for all files of a group."""
+        places = [self.place(index) for index in group.tolist()]
+        paths = [str(images.path(place)) for images, place in places]
+        targets = {images.targets[place].tobytes() for images, place in places}
+        splits = {images.split for images, _ in places}
+        like = "the same as" if exactly else "nearly the same as"
+        others = ", ".join(paths[1 : 1 + MOST_NAMED])
+        more = f" and {len(paths) - 1 - MOST_NAMED:,} more" if len(paths) > 1 + MOST_NAMED else ""
+        if len(targets) > 1:
+            return finding("conflicting_labels", paths[0], f"{like} {others}{more}, with another label; keep one of them")
+        if len(splits) > 1:
+            return finding("leakage", paths[0], f"{like} {others}{more}, in another split; keep one of them")
+        return finding("duplicate" if exactly else "near_duplicate", paths[0], f"{like} {others}{more}")
