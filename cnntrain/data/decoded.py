@@ -39,6 +39,7 @@ class Decoded:
     ):
         self.pixels, self.places, self.channels, self.fixed_size, self.entry = pixels, places, channels, fixed_size, entry
         self.table = None if fixed_size is None else pixels.view(-1, channels, *fixed_size)
+        self.shared: list[Tensor] = []
 
     @classmethod
     def of_entry(cls, entry: disk_cache.Entry) -> "Decoded":
@@ -71,8 +72,9 @@ class Decoded:
         """For a spawned loader process: the folder's name, or a handle of shared memory; never the pixels."""
         if self.entry is not None:
             return reopen, (self.entry.folder, self.entry.manifest)
-        places = torch.from_numpy(self.places.view(np.uint8)).share_memory_()
-        return assemble, (self.pixels.share_memory_(), places, self.channels, self.fixed_size)
+        if not self.shared:  # kept, since a handle must outlive its sending
+            self.shared = [self.pixels.share_memory_(), torch.from_numpy(self.places.view(np.uint8)).share_memory_()]
+        return assemble, (*self.shared, self.channels, self.fixed_size)
 
 
 def reopen(folder: Path, manifest: dict[str, Any]) -> Decoded:

@@ -59,6 +59,7 @@ class KeyedImages(Dataset[Loaded]):
         self.images, self.pipeline, self.seed, self.kept, self.replaces = images, pipeline, seed, kept, replaces
         self.bad = dict(bad or {})
         self.targets = torch.from_numpy(images.targets)
+        self.shared: list[Tensor] = []
 
     def __getitem__(self, request: Request) -> Loaded:
         began = perf_counter()
@@ -101,15 +102,16 @@ class KeyedImages(Dataset[Loaded]):
     def __getstate__(self) -> dict[str, Any]:
         """For a spawned loader process: what grows with the number of images lies in shared memory, once for all of them."""
         images = self.images
-        block = (
-            torch.frombuffer(bytearray(images.files.block), dtype=torch.uint8) if images.files.block else torch.empty(0, dtype=torch.uint8)
-        )
-        shared = [tensor.share_memory_() for tensor in (block, torch.from_numpy(images.files.ends), self.targets)]
+        if not self.shared:  # kept, since a handle must outlive its sending
+            block = np.frombuffer(images.files.block, np.uint8).copy()
+            self.shared = [
+                tensor.share_memory_() for tensor in (torch.from_numpy(block), torch.from_numpy(images.files.ends.copy()), self.targets)
+            ]
         few = replace(images, files=Names(b"", images.files.ends[:0]), targets=images.targets[:0], sizes=NONE, mtimes=NONE)
-        return {**self.__dict__, "images": few, "targets": None, "shared": shared}
+        return {**self.__dict__, "images": few, "targets": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        block, ends, targets = state.pop("shared")
+        block, ends, targets = state["shared"]
         unknown = np.broadcast_to(np.int64(-1), len(ends))
         names = Names(SharedBytes(block), ends.numpy())  # type: ignore[arg-type]
         images = replace(state["images"], files=names, targets=targets.numpy(), sizes=unknown, mtimes=unknown)
