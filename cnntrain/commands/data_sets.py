@@ -52,7 +52,7 @@ def find_data(config: TrainConfig) -> DataSets:
         DataError: the folders cannot be used.
         ConfigError: num_classes contradicts the data.
     """
-    known_by = f"{config.data} {config.seed}"
+    known_by = f"{replace(config.data, image_size=0, num_workers=0)} {config.seed}"  # these say nothing of where images lie
     if known_by not in _found:
         scan = scan_data(config.data, seed=config.seed).usable()
         train, val = scan.pair()

@@ -11,7 +11,7 @@ from cnntrain.data.findings import Finding, Gathered, finding, shown
 from cnntrain.data.images import ImageSet
 from cnntrain.data.listing import Listing
 from cnntrain.data.names import EXTENSIONS, JUNK, extension
-from cnntrain.errors import did_you_mean
+from cnntrain.errors import MOST_FAULTS_SHOWN, did_you_mean
 
 LAYOUT = "<class>/<image>.jpg"
 IMBALANCE = 10  # times as many images in one class as in another
@@ -91,7 +91,7 @@ def val_findings(val: Listing, place: str, classes: Sequence[str]) -> list[Findi
         return [finding("wrapped_layout", directory / unknown[0], f"{place}: {said}; type data.val_dir={shown(directory / unknown[0])}")]
     gathered = Gathered(directory)
     for number, name in enumerate(unknown):
-        near = f" {did_you_mean(name, classes[:MOST_COMPARED] if number < 4 else ())};" if len(classes) <= MOST_COMPARED else ""
+        near = f" {nearest(name, classes)};" if number < MOST_FAULTS_SHOWN else ""
         said = f"{place}: class {shown(name)} of {directory} is not a class of the training folder;{near}"
         gathered.add("class_only_in_val", directory / name, f"{said} rename or remove {shown(directory / name)}")
     return gathered.all()
@@ -143,6 +143,12 @@ def same_folder(train_dir: Path, val_dir: Path, place: str) -> list[Finding]:
         return []
     said = f"{place}: {val_dir} is the training folder itself, so that nothing would be validated; give another folder by data.val_dir=DIR"
     return [finding("same_folder", val_dir, said)]
+
+
+def nearest(name: str, classes: Sequence[str]) -> str:
+    """`did you mean CLASS?`, or the first classes that there are."""
+    near = did_you_mean(name, classes[:MOST_COMPARED])
+    return shown(near) if near.startswith("did you mean") else f"there are: {names(classes, 10)}"
 
 
 def inner_folders(listing: Listing) -> list[str]:

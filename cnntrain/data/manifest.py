@@ -14,11 +14,11 @@ from cnntrain.config.schema import DataConfig
 from cnntrain.data.divide import divide, finished
 from cnntrain.data.findings import Finding, Gathered, finding, shown
 from cnntrain.data.images import ImageSet, Names
-from cnntrain.data.layout import MOST_COMPARED, imbalance, names, not_measured
+from cnntrain.data.layout import imbalance, names, nearest, not_measured
 from cnntrain.data.manifest_labels import class_names, label_fault, parts_of, targets_of, task_of
 from cnntrain.data.manifest_table import ManifestFault, Table, read_table
 from cnntrain.data.scan import Scan
-from cnntrain.errors import did_you_mean
+from cnntrain.errors import MOST_FAULTS_SHOWN
 
 DEFAULTS = DataConfig()  # its columns for split and group may be missing; another name was asked for
 
@@ -256,7 +256,7 @@ def unknown_classes(rows: Rows, chosen: Sequence[int], classes: Sequence[str], f
         for name in parts_of(cell, rows.separator) if rows.task == "multilabel" else [cell]:
             if name not in known:
                 known.add(name)
-                near = did_you_mean(name, map(shown, classes[:MOST_COMPARED]))
-                said = f"data.file: {rows.table.where(row)}: class {shown(name)} is not a class that is trained on; {near}"
+                near = f"; {nearest(name, classes)}" if len(gathered.kept) < MOST_FAULTS_SHOWN else ""
+                said = f"data.file: {rows.table.where(row)}: class {shown(name)} is not a class that is trained on{near}"
                 gathered.add("class_only_in_val", f"{file}:{rows.table.lines[row]}", said)
     return gathered.all()

@@ -172,8 +172,19 @@ def test_a_layout_that_cannot_be_trained_on_is_refused(tmp_path: Path, name: str
     assert kinds(found, tmp_path / "d")[kind, path] == "refuse"
     with pytest.raises(DataError, match=sentence):
         found.usable()
-    for split, images in found.splits.items():
-        assert len(images) + found.left_out[split] <= num_entries(tmp_path / "d/train") + num_entries(tmp_path / "d/val")
+    counted = sum(len(images) + found.left_out[split] for split, images in found.splits.items())
+    assert counted == (num_entries(tmp_path / "d/train") + num_entries(tmp_path / "d/val") if found.splits else 0)
+
+
+def test_classes_only_in_val_are_told_shortly_however_many_there_are(tmp_path: Path) -> None:
+    put(tmp_path, *(f"train/c{n:03}/1.png" for n in range(50)), *(f"val/other{n:03}/1.png" for n in range(9)))
+    details = [f.detail for f in scan(tmp_path).findings if f.kind == "class_only_in_val"]
+    assert len(details) == 9
+    assert details[0].endswith(
+        "is not a class of the training folder; there are: c000, c001, c002, c003, c004, c005, c006, c007, c008, c009 and 40 more; "
+        f"rename or remove {tmp_path}/val/other000"
+    )
+    assert details[8].endswith(f"is not a class of the training folder; rename or remove {tmp_path}/val/other008")
 
 
 def test_val_may_not_be_train_itself(tmp_path: Path) -> None:

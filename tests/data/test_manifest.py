@@ -100,6 +100,8 @@ def test_a_group_stays_on_one_side_and_a_row_without_group_is_alone(tmp_path: Pa
         sides = [{int(file[0]) // 4 for file in part.files if file[0] < "8"} for part in (train, val)]
         assert not sides[0] & sides[1]
         assert len(val)
+    alone = "path,label,group\n" + "".join(f"{n}.png,{'ab'[n % 2]},\n" for n in range(10))
+    assert pair(tmp_path, alone)[1].counts() == {"a": 1, "b": 1}
 
 
 def test_folds_of_a_manifest_leave_its_val_rows_alone(tmp_path: Path) -> None:

@@ -93,6 +93,14 @@ def test_grouped_parts_come_close_to_their_share_of_each_class() -> None:
         assert np.abs(np.bincount(labels[found == fold]) / np.bincount(labels) - 0.2).max() < 0.03
 
 
+def test_groups_go_where_their_class_is_rarest_so_far() -> None:
+    """By hand: groups of 10, 8, 6 and 4 images of class 0 and of 9, 7, 5 and 3 of class 1 part evenly, 14 + 12 images each."""
+    sizes, classes = [10, 8, 6, 4, 9, 7, 5, 3], [0, 0, 0, 0, 1, 1, 1, 1]
+    labels, groups = np.repeat(classes, sizes), np.repeat(np.arange(8), sizes)
+    found = grouped_folds(Groups(labels, groups), 2, 0)
+    assert np.bincount(labels[found == 0]).tolist() == np.bincount(labels[found == 1]).tolist() == [14, 12]
+
+
 @settings(deadline=None, max_examples=60)
 @given(label_lists, st.data())
 def test_a_limit_keeps_each_class_its_share(labels: list[int], data: st.DataObject) -> None:
