@@ -7,7 +7,9 @@ import torch
 
 from cnntrain.commands.building import Parts
 from cnntrain.commands.validation import Validation
-from cnntrain.data.loaders import Loader
+from cnntrain.data.cache import read_one
+from cnntrain.data.keyed import sample_keys
+from cnntrain.data.pipeline import stacked
 from cnntrain.engine.events import Event, RunEnded, RunStarted
 from cnntrain.metrics.classification import MOST_CLASSES_IN_CONFUSION
 from cnntrain.report.plots import as_pictures
@@ -26,9 +28,18 @@ class Pictures:
         if isinstance(event, RunStarted):
             self.board.text("network", self.net, event.step)
             self.board.hparams(flat(asdict(self.parts.config)))
-            self.board.pictures("train/samples", as_pictures(first_batch(self.parts.train, event.epoch)[:NUM_SAMPLES]), event.step)
+            self.samples(event.epoch, event.step)
         elif isinstance(event, RunEnded) and self.validation.totals.count:
             self.mistakes(event.step)
+
+    def samples(self, epoch: int, step: int) -> None:
+        """The first batch as the network gets it, and the same images as evaluation would see them."""
+        images, targets, indices = next(iter(self.parts.train.batches(epoch)))
+        shown = indices[:NUM_SAMPLES]
+        self.board.pictures("train/samples_before", as_pictures(as_evaluated(self.parts, shown)), step)
+        for change in self.parts.step.changes:
+            images, targets = change(images, targets, step)
+        self.board.pictures("train/samples", as_pictures(images[: len(shown)]), step)
 
     def mistakes(self, step: int) -> None:
         classes = self.parts.data.train.classes
@@ -40,9 +51,11 @@ class Pictures:
             self.board.misclassified(as_pictures(torch.stack(self.validation.wrong_images)), rows, step)
 
 
-def first_batch(loader: Loader, epoch: int) -> torch.Tensor:
-    """The images of an epoch's first batch, (B, C, H, W) float32, as the network gets them."""
-    return next(iter(loader.batches(epoch)))[0]
+def as_evaluated(parts: Parts, indices: torch.Tensor) -> torch.Tensor:
+    """Training images, (B,) int64, that can be read, through the evaluation's steps: (B, C, H, W) float32."""
+    pipeline, numbers = parts.val.pipeline, indices.numpy()
+    started = stacked([read_one(parts.data.train, pipeline, index) for index in numbers.tolist()])
+    return pipeline.finish(started, sample_keys(parts.config.seed, 0, numbers))
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 from cnntrain.config.components.parameters import REQUIRED, Component, Parameter, keyword_faults, show, value_faults
 from cnntrain.config.rules import eval_rules, train_rules
 from cnntrain.config.schema import MISSING as MUST_BE_GIVEN
-from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.config.schema import AnyConfig, DataStatsConfig, EvalConfig, TrainConfig
 from cnntrain.errors import did_you_mean
 
 WORDS = {int: "int", float: "float", bool: "bool", str: "str"}
 
 
-def faults_of(config: TrainConfig | EvalConfig, *, rules: bool = True) -> list[str]:
+def faults_of(config: AnyConfig, *, rules: bool = True) -> list[str]:
     """Faults of values and components; where there is none, those between settings.
 
     Args:
@@ -25,6 +25,8 @@ def faults_of(config: TrainConfig | EvalConfig, *, rules: bool = True) -> list[s
     faults = closed_faults(config)
     if isinstance(config, EvalConfig):
         return faults or (eval_rules(config) if rules else [])
+    if isinstance(config, DataStatsConfig):
+        return faults + transforms_faults(config)
     faults += open_faults(config)
     return faults or (train_rules(config) if rules else [])
 
@@ -84,18 +86,26 @@ def given_faults(values: Mapping[str, Any], schema: type, prefix: str = "") -> l
 
 def open_faults(config: TrainConfig) -> list[str]:
     """Faults of the components: each against the table of what it takes."""
-    from cnntrain.config.components.data import transform_faults
-    from cnntrain.config.components.mixes import mix_faults
     from cnntrain.config.components.model import model_faults
     from cnntrain.config.components.registry import components
 
     return [
         *model_faults(config.model),
+        *transforms_faults(config),
+        *component_faults("optimizer", config.optimizer, components("optimizer")),
+        *component_faults("schedule", config.schedule, components("schedule")),
+    ]
+
+
+def transforms_faults(config: TrainConfig | DataStatsConfig) -> list[str]:
+    """Faults of the steps, and of what mixes batches."""
+    from cnntrain.config.components.data import transform_faults
+    from cnntrain.config.components.mixes import mix_faults
+
+    return [
         *transform_faults("transforms.train", config.transforms.train, image_size=config.data.image_size),
         *transform_faults("transforms.eval", config.transforms.eval, image_size=config.data.image_size),
         *mix_faults("transforms.mix", config.transforms.mix),
-        *component_faults("optimizer", config.optimizer, components("optimizer")),
-        *component_faults("schedule", config.schedule, components("schedule")),
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.config.schema import AnyConfig
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Job:
         changed: keys whose value differs from that of the run that is resumed.
     """
 
-    config: TrainConfig | EvalConfig
+    config: AnyConfig
     stored: dict[str, Any]
     overrides: tuple[str, ...]
     argv: tuple[str, ...]

@@ -18,7 +18,7 @@ from cnntrain.config.hydra_setup import UserConfigs
 from cnntrain.config.overrides import apply, group_faults, is_group, word_of
 from cnntrain.config.resuming import Stored
 from cnntrain.config.safety import hydra_faults, target_faults
-from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.config.schema import AnyConfig
 from cnntrain.config.stored import plain
 from cnntrain.errors import ConfigError
 
@@ -160,13 +160,13 @@ class Points:
         return Job(typed, stored, words, self.argv, base.choices, swept, number=number, changed=changed), []
 
 
-def checked(config: DictConfig, *, rules: bool = True) -> tuple[TrainConfig | EvalConfig | None, dict[str, Any], list[str]]:
+def checked(config: DictConfig, *, rules: bool = True) -> tuple[AnyConfig | None, dict[str, Any], list[str]]:
     """The configuration typed and as plain data, and its faults; None where there are any."""
     try:
         typed = OmegaConf.to_object(config)
     except TOLD as error:
         return None, {}, explained(error).faults
-    assert isinstance(typed, TrainConfig | EvalConfig), type(typed)
+    assert isinstance(typed, AnyConfig), type(typed)
     stored = plain(asdict(typed))
     faults = target_faults(stored) + faults_of(typed, rules=rules)
     return (None, {}, faults) if faults else (typed, stored, [])

@@ -177,3 +177,31 @@ class EvalConfig:
     out: str | None = setting(None, "folder for the results; null: the run folder", optional=True)
     data: EvalDataConfig = field(default_factory=EvalDataConfig)
     trainer: EvalTrainerConfig = field(default_factory=EvalTrainerConfig)
+
+
+@dataclass
+class StatsDataConfig:
+    """Which images to look at."""
+
+    root: str = setting(MISSING, "folder that holds train/<class>/* and val/<class>/*")
+    train_dir: str | None = setting(None, "training folder, if it is not root/train_split", optional=True)
+    val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
+    train_split: str = setting("train", "name of the training folder in root")
+    val_split: str = setting("val", "name of the validation folder in root")
+    val_fraction: float = setting(0.2, "share of train set apart, class by class, where there is no val folder", above=0.0, high=0.9)
+    channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
+    image_size: Any = setting(64, "height and width of the pictures in the sheet: pixels, or [height, width]", type="size", low=1)
+
+
+@dataclass
+class DataStatsConfig:
+    """`cnntrain data stats`."""
+
+    seed: int = setting(0, "seed of the augmentations in the sheet, and of a share of train set apart", low=0)
+    format: str = setting("text", "what is printed", choices=("text", "json"))
+    out: str | None = setting(None, "folder for the sheet; null: the current one", optional=True)
+    data: StatsDataConfig = field(default_factory=StatsDataConfig)
+    transforms: TransformsConfig = field(default_factory=TransformsConfig)
+
+
+AnyConfig = TrainConfig | EvalConfig | DataStatsConfig

@@ -52,6 +52,12 @@ def contact_sheet(rows: Sequence[Sequence[Picture]], *, caption: str, headings: 
     return np.asarray(sheet)
 
 
+def enlarged(picture: Picture, smallest_side: int) -> Picture:
+    """By the largest whole factor that keeps the shorter side within smallest_side; never smaller."""
+    factor = max(1, smallest_side // min(picture.shape[:2]))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
 def cut(word: str, width: int, font: Any) -> str:
     """The word, or as much of its beginning as there is room for."""
     word = word[:width]  # no letter is narrower than a pixel

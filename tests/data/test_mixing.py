@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from cnntrain.config.components.mixes import MIXES, mix_faults
+from cnntrain.config.components.mixes import MIXES, mix_faults, task_faults
 from cnntrain.config.components.registry import register
 from cnntrain.data.mixing import BUILDERS, Mixing, blend, build_mixing, kept_share, paste, rectangle
 
@@ -188,3 +188,10 @@ def test_a_users_own_mix_gets_a_keyed_generator() -> None:
 def test_a_mistake_is_told_with_its_place(mixes: Any, sentence: str) -> None:
     (fault,) = mix_faults("transforms.mix", mixes)
     assert sentence in fault
+
+
+def test_numbers_are_mixed_by_mixup_alone() -> None:
+    mixes = [{"type": "mixup"}, {"type": "cutmix"}]
+    sentence = "transforms.mix[1].type=cutmix needs classes, but the targets are numbers; take mixup"
+    assert task_faults("transforms.mix", mixes, "regression") == [sentence]
+    assert task_faults("transforms.mix", mixes, "multilabel") == task_faults("transforms.mix", mixes, "classification") == []

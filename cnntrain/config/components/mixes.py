@@ -23,6 +23,7 @@ MIXES: dict[str, Component] = {
         {"alpha": alpha(1.0), "p": P},
     ),
 }
+NEEDS_CLASSES = ("cutmix",)  # how much of an image is seen says nothing about a number that it stands for
 OWN = "a mix of your own comes with --import FILE.py"
 
 
@@ -42,3 +43,19 @@ def mix_faults(place: str, mixes: Any) -> list[str]:
             given = {key: value for key, value in mix.items() if key != "type"}
             faults += keyword_faults(at, given, known[mix["type"]].parameters, owner=str(mix["type"]))
     return faults
+
+
+def task_faults(place: str, mixes: Sequence[Mapping[str, Any]], task: str) -> list[str]:
+    """Mixes that make no sense for what the targets are.
+
+    Args:
+        mixes: a list without other faults.
+        task: classification, multilabel or regression.
+    """
+    if task != "regression":
+        return []
+    return [
+        f"{place}[{number}].type={mix['type']} needs classes, but the targets are numbers; take mixup"
+        for number, mix in enumerate(mixes)
+        if mix["type"] in NEEDS_CLASSES
+    ]
