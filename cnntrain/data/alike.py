@@ -19,15 +19,15 @@ def unlike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         second: likewise.
 
     Returns:
-        (P,) float64, 0 for the same picture; 1 where the contrast is another kind of thing.
+        (P,) float32, 0 for the same picture; 1 where the contrast is another kind of thing.
     """
-    source, wanted = smooth(first), smooth(second)
+    source, wanted = smooth(centred(first)), smooth(centred(second))
     num_pairs, side = source.shape[:2]
-    across = np.broadcast_to(np.arange(side) - (side - 1) / 2, source.shape)
+    across = np.broadcast_to(np.arange(side, dtype=np.float32) - (side - 1) / 2, source.shape)
     down = across.swapaxes(1, 2)
-    bound = MOST_MOVED * np.array([side, 1, side, 1])
+    bound = MOST_MOVED * np.array([side, 1, side, 1], np.float32)
     target = wanted.reshape(num_pairs, -1)
-    moved = np.zeros((num_pairs, 4))
+    moved = np.zeros((num_pairs, 4), np.float32)
     for _ in range(ROUNDS):
         warped = warp(source, moved, across, down)
         by_y, by_x = np.gradient(warped, axis=(1, 2))
@@ -44,15 +44,22 @@ def least_squares(columns: tuple[np.ndarray, ...], target: np.ndarray) -> tuple[
     """(P, K) weights of K columns (P, T, T), and the mean square (P,) of what is left of the target (P, T * T)."""
     matrix = np.stack(columns, axis=-1).reshape(*target.shape, -1)
     turned = matrix.swapaxes(1, 2)
-    square = turned @ matrix + 1e-3 * np.eye(matrix.shape[2])
+    square = turned @ matrix + 1e-3 * np.eye(matrix.shape[2], dtype=np.float32)
     weights = np.linalg.solve(square, turned @ target[:, :, None])
     rest = target - (matrix @ weights)[:, :, 0]
     return weights[:, :, 0], (rest**2).mean(axis=1)
 
 
+def centred(pictures: np.ndarray) -> np.ndarray:
+    """Float32 with mean 0, which keeps the sums of squares small."""
+    values = pictures.astype(np.float32)
+    shifted: np.ndarray = values - values.mean(axis=(1, 2), keepdims=True)
+    return shifted
+
+
 def smooth(pictures: np.ndarray) -> np.ndarray:
     """A 3 x 3 binomial filter."""
-    padded = np.pad(pictures.astype(np.float64), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="edge")
     rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
     smoothed: np.ndarray = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 16
     return smoothed

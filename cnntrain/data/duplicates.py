@@ -1,26 +1,29 @@
 """Which images of a set are the same picture, or nearly: by bytes, by hash, and then by a look at the pixels themselves."""
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from cnntrain.data.alike import unlike
+from cnntrain.data.alike import centred, smooth, unlike
 from cnntrain.data.facts import GOOD
 
 SMALLEST_SIDE = 32  # pixels: below it pictures are too much alike for a hash, and only the same bytes count
 FLAT = 5.0  # standard deviation of gray levels in the thumbnail below which there is nothing to recognise
 MOST_APART = 8  # bits of 64 that may differ
-NUM_BLOCKS = 10  # of the hash: two of ten are untouched where at most 8 bits differ, so no such pair is missed
-WINDOW = 300  # hashes beside each other in a sorted table that are compared: bounds the work where thousands look alike
+FEW = 150_000  # hashes up to which two blocks of bits must agree, above it three: fewer neighbours in more tables
+# What bounds the work where thousands of pictures are nearly alike: hashes beside each other in a table that are compared,
+# and pairs that go on to each next test, the likeliest first.
+WINDOW, MOST_EQUAL = 256, 8
+MOST_PAIRS, MOST_FITTED, MOST_LOOKS = 4_000_000, 40_000, 4_000
 MOST_STRETCHED = 1.25  # aspect of one against the other
-# shares of unexplained variance, see alike.unlike. On 3,781 photos of clothes, many of them alike on a white ground, the
+CORRELATED = 0.9  # of two thumbnails, before anything is fitted
+# Shares of unexplained variance, see alike.unlike. On 3,781 photos of clothes, many of them alike on a white ground, the
 # second leaves 1 pair, a true copy in two classes; of copies it finds 100 % of those saved at quality 40, 93 % at half the
-# size, 98 % made brighter, 93 and 84 % with 1 and 2 % cut off each side (n = 300)
+# size, 98 % made brighter, 93 and 84 % with 1 and 2 % cut off each side (n = 300).
 ROUGHLY, SURELY = 0.02, 0.012
 LOOK = 48  # pixels a side of the second look
 PAIRS_AT_ONCE = 128
-MOST_LOOKS = 20_000  # pairs that are looked at again, the likeliest first
 Look = Callable[[int], np.ndarray | None]
 
 
@@ -57,11 +60,31 @@ def near_groups(rows: np.ndarray, look: Look) -> list[np.ndarray]:
     shaped = (ratio < MOST_STRETCHED) & (ratio > 1 / MOST_STRETCHED)
     first, second = first[shaped], second[shaped]
     thumbnails = rows["thumbnail"]
+    alike = correlation(thumbnails, first, second)
+    some = likeliest(-alike, below=-CORRELATED, most=MOST_FITTED)
+    first, second = first[some], second[some]
     share = in_parts(lambda part: both_ways(thumbnails[first[part]], thumbnails[second[part]], worth=4 * ROUGHLY), len(first))
-    likely = np.flatnonzero(share < ROUGHLY)
-    likely = likely[np.argsort(share[likely], kind="stable")[:MOST_LOOKS]]
-    sure = look_again(first[likely], second[likely], look)
-    return joined(first[likely][sure], second[likely][sure])
+    some = likeliest(share, below=ROUGHLY, most=MOST_LOOKS)
+    first, second = first[some], second[some]
+    sure = look_again(first, second, look)
+    return joined(first[sure], second[sure])
+
+
+def likeliest(values: np.ndarray, *, below: float, most: int) -> np.ndarray:
+    """Places of the smallest values below a bound, smallest first."""
+    found: np.ndarray = np.flatnonzero(values < below)
+    return found[np.argsort(values[found], kind="stable")[:most]]
+
+
+def correlation(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of each pair's smoothed thumbnails: (P,) float32 from -1 to 1."""
+    parts = []
+    for start in range(0, len(first), 8192):
+        sides = [smooth(centred(thumbnails[side[start : start + 8192]])) for side in (first, second)]
+        one, other = (side - side.mean(axis=(1, 2), keepdims=True) for side in sides)
+        scale = np.sqrt((one**2).sum(axis=(1, 2)) * (other**2).sum(axis=(1, 2)))
+        parts.append((one * other).sum(axis=(1, 2)) / np.maximum(scale, 1e-6))
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
 def comparable(rows: np.ndarray) -> np.ndarray:
@@ -82,33 +105,50 @@ def first_of_equals(content: np.ndarray) -> np.ndarray:
 def near_pairs(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places of hashes, (N,) uint64, that differ in at most MOST_APART bits: two (P,) int64, each pair once.
 
-    In each of 45 tables the hashes are sorted by another two blocks of their bits; only neighbours with the same two
-    are compared, so the work grows hardly faster than N.
+    The bits are cut into two blocks more than may differ, so that two at least agree. In each of 45 tables the hashes
+    are sorted by another two blocks; only neighbours with the same two are compared, so the work grows hardly faster
+    than N. (With three blocks more there are 165 tables.)
     """
-    found: set[int] = set()
     count = len(hashes)
-    for key, bits in tables(hashes):
-        order = np.argsort(key, kind="stable")
-        key, sorted_hashes = key[order] >> np.uint64(64 - bits), hashes[order]
-        for apart in range(1, min(WINDOW, count)):
-            same = np.flatnonzero(key[apart:] == key[:-apart])
+    order = np.argsort(hashes, kind="stable")
+    rank = np.arange(count) - np.searchsorted(hashes[order], hashes[order])  # among equal hashes
+    some = np.sort(order[rank < MOST_EQUAL])  # of many with one hash the first few stand for all
+    found = [chained(order, rank)]
+    for key, bits in tables(hashes[some]):
+        by = np.argsort(key, kind="stable")
+        places, block = some[by], key[by] >> np.uint64(64 - bits)
+        for apart in range(1, min(WINDOW, len(by))):
+            same = np.flatnonzero(block[apart:] == block[:-apart])
             if len(same) == 0:
                 break
-            close = same[num_bits(sorted_hashes[same] ^ sorted_hashes[same + apart]) <= MOST_APART]
-            low, high = np.minimum(order[close], order[close + apart]), np.maximum(order[close], order[close + apart])
-            found.update((low * count + high).tolist())
-    pairs = np.array(sorted(found), np.int64)
-    return pairs // max(count, 1), pairs % max(count, 1)
+            one, other = places[same], places[same + apart]
+            close = num_bits(hashes[one] ^ hashes[other]) <= MOST_APART
+            one, other = one[close], other[close]
+            found.append(np.minimum(one, other) * count + np.maximum(one, other))
+        found = [np.unique(np.concatenate(found))]
+        if len(found[0]) > MOST_PAIRS:
+            break
+    return found[0] // max(count, 1), found[0] % max(count, 1)
+
+
+def chained(order: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Each of many equal hashes with the one before it, as numbers of pairs."""
+    later = np.flatnonzero(rank >= MOST_EQUAL)
+    one, other = order[later - 1], order[later]
+    pairs: np.ndarray = np.minimum(one, other) * len(order) + np.maximum(one, other)
+    return pairs
 
 
 def tables(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-    """Keys to sort by: two blocks of bits at the top, the hash below them; and how many bits the two have."""
-    edges = np.linspace(0, 64, NUM_BLOCKS + 1).astype(int)
-    blocks = [(int(low), int(high - low)) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    for (low, wide), (other_low, other_wide) in combinations(blocks, 2):
-        top = (hashes >> np.uint64(low) & np.uint64((1 << wide) - 1)) << np.uint64(other_wide)
-        top |= hashes >> np.uint64(other_low) & np.uint64((1 << other_wide) - 1)
-        bits = wide + other_wide
+    """Keys to sort by: a few blocks of bits at the top, others below them; and how many bits are at the top."""
+    agreeing = 2 if len(hashes) <= FEW else 3
+    edges = np.linspace(0, 64, MOST_APART + agreeing + 1).astype(int).tolist()
+    for chosen in combinations(pairwise(edges), agreeing):
+        top, bits = np.zeros_like(hashes), 0
+        for low, high in chosen:
+            wide = high - low
+            top = top << np.uint64(wide) | hashes >> np.uint64(low) & np.uint64((1 << wide) - 1)
+            bits += wide
         yield top << np.uint64(64 - bits) | hashes >> np.uint64(bits), bits
 
 

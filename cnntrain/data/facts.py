@@ -26,6 +26,7 @@ SMALL = (12, 12)  # of the thumbnail
 GRID = (36, 24)  # width and height of what the hash and the thumbnail are both taken from
 ROWS_8, ROWS_12 = (np.repeat(np.eye(n, dtype=np.float32), GRID[1] // n, axis=1) for n in (8, 12))
 COLUMNS_9, COLUMNS_12 = (np.repeat(np.eye(n, dtype=np.float32), GRID[0] // n, axis=0) for n in (9, 12))
+CLEARLY, CELL = 2, 12  # gray levels, so that noise in flat parts sets no bits; and how many places of the grid are summed up
 SCALE = (32, 32)  # enough for them: JPEGs are decoded no larger for the check alone
 FACT = np.dtype(
     [
@@ -39,7 +40,7 @@ FACT = np.dtype(
         ("mode", "S6"),
         ("flags", np.uint8),
         ("content", "V16"),  # BLAKE2 of the file's bytes
-        ("difference", np.uint64),  # a bit for each of 8 x 8 neighbours: is the right one brighter (the dHash of N. Krawetz)
+        ("difference", np.uint64),  # for each of 8 x 8 neighbours: is the right one clearly brighter (the dHash of N. Krawetz)
         ("thumbnail", np.uint8, SMALL),
         ("size", np.int64),  # of the file when it was listed
         ("mtime", np.int64),
@@ -139,7 +140,7 @@ def small_pictures(pixels: np.ndarray) -> tuple[int, np.ndarray]:
     reduced = (image if pixels.ndim == 2 else image.convert("L")).resize(GRID, Image.Resampling.BOX)
     grid = np.frombuffer(reduced.tobytes(), np.uint8).reshape(GRID[::-1]).astype(np.float32)
     cells = ROWS_8 @ grid @ COLUMNS_9  # sums of whole numbers: exact in any order
-    bits = np.packbits(cells[:, 1:] > cells[:, :-1])
+    bits = np.packbits(cells[:, 1:] > cells[:, :-1] + CLEARLY * CELL)
     return int(bits.view(np.uint64)[0]), (ROWS_12 @ grid @ COLUMNS_12 / 6).astype(np.uint8)
 
 
