@@ -12,6 +12,7 @@ HOUSE = Path(__file__).parents[1] / "cnntrain"
 FLOORS = {
     "errors": 0,
     "randomness": 0,
+    "measures": 0,
     "__init__": 0,
     "config": 1,
     "model": 2,
@@ -24,7 +25,7 @@ FLOORS = {
     "cli": 6,
     "__main__": 7,
 }
-# on these floors not every room below is open: what a room may use beside errors and randomness
+# on these floors not every room below is open: what a room may use beside errors, randomness and measures
 NARROWER = {
     "model": {"config"},
     "data": {"config"},

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of
 from cnntrain.commands.kept import Kept, absolute_data
@@ -17,7 +17,9 @@ from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
 from cnntrain.engine.step import Change, TrainStep
+from cnntrain.engine.tasks import Task, build_task, task_from
 from cnntrain.errors import CheckpointError
+from cnntrain.measures import AUTO, objectives
 from cnntrain.model.factory import build_model
 from cnntrain.model.network import Network
 from cnntrain.randomness import INIT, key
@@ -30,6 +32,7 @@ class Rebuilt:
     model: Network
     arithmetic: Arithmetic
     pipeline: Pipeline
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Parts:
     """What a training run is made of.
 
     Args:
-        config: with all that building decides filled in (epochs, batch_size).
+        config: with all that building decides filled in (epochs, batch_size, objective).
     """
 
     config: TrainConfig
@@ -49,8 +52,8 @@ class Parts:
     step: TrainStep
 
     @property
-    def num_classes(self) -> int:
-        return len(self.data.train.classes)
+    def task(self) -> Task:
+        return self.step.task
 
     def prepare(self, progress: Callable[[int, int], None] | None = None, say: Callable[[str], None] = lambda _: None) -> None:
         """Decode what is kept; the training images' statistics serve for validation too.
@@ -83,6 +86,7 @@ class Parts:
             channels_last=self.arithmetic.channels_last,
             threads=torch.get_num_threads(),
             deterministic=config.trainer.deterministic,
+            task=self.task.describe(),
         )
 
 
@@ -103,14 +107,23 @@ def build(config: TrainConfig) -> Parts:
     train = training_loader(data.train, pipelines[0], config, arithmetic, shuffle=True)
     val = training_loader(data.val, pipelines[1], config, arithmetic, shuffle=False)
     check_length(config, steps_per_epoch=len(train))
-    config = replace(config, epochs=choose_epochs(config, steps_per_epoch=len(train)))
+    objective = objectives(data.train.task)[0] if config.objective == AUTO else config.objective
+    config = replace(config, epochs=choose_epochs(config, steps_per_epoch=len(train)), objective=objective)
+    task = build_task(data.train.task, data.train.targets, len(data.train.classes), trainer)
     torch.manual_seed(key(config.seed, INIT) >> 1)
-    model = build_model(config.model, in_channels=data.channels, num_classes=len(data.train.classes), image_size=image_size_of(config.data))
+    model = build_model(
+        config.model,
+        in_channels=data.channels,
+        num_classes=task.num_outputs,
+        image_size=image_size_of(config.data),
+        units=task.units,
+    )
     arithmetic.place(model)
+    task.loss.to(arithmetic.device)
     step = TrainStep(
         model,
         build_optimizer(config.optimizer, model),
-        nn.CrossEntropyLoss(label_smoothing=trainer.label_smoothing),
+        task,
         arithmetic,
         seed=config.seed,
         clip_norm=trainer.clip_norm,
@@ -177,14 +190,18 @@ def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebui
         trainer.device, trainer.precision or kept.precision, channels_last=kept.channels_last, deterministic=kept.deterministic
     )
     height, width = kept.image_size
-    model = build_model(kept.model_config, in_channels=kept.channels, num_classes=len(kept.classes), image_size=(height, width))
+    task = task_from(kept.task, len(kept.classes))
+    model = build_model(
+        kept.model_config, in_channels=kept.channels, num_classes=task.num_outputs, image_size=(height, width), units=task.units
+    )
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"checkpoint={config.checkpoint}: its weights do not fit the network that it names ({reason})") from error
     arithmetic.place(model)
-    return Rebuilt(model, arithmetic, Pipeline.from_description(kept.preprocessing))
+    task.loss.to(arithmetic.device)
+    return Rebuilt(model, arithmetic, Pipeline.from_description(kept.preprocessing), task)
 
 
 def evaluation_loader(images: ImageSet, pipeline: Pipeline, kept: Kept, config: EvalConfig) -> Loader:

@@ -12,6 +12,7 @@ from cnntrain.data.findings import Finding, told
 from cnntrain.data.images import ImageSet
 from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError
+from cnntrain.measures import CLASSIFICATION
 
 # A bare run on an unknown folder takes at least this many optimizer steps, within these epochs.
 STEPS_WANTED, FEWEST_EPOCHS, MOST_EPOCHS = 2500, 20, 200
@@ -70,13 +71,13 @@ def check_num_classes(given: int | None, of_data: int) -> None:
         raise ConfigError(f"num_classes={given}, but the data has {of_data} classes; leave num_classes out, it comes from the data")
 
 
-def input_of(config: TrainConfig) -> tuple[int, int]:
-    """(channels, number of classes) of the data, without unpacking the shipped digits."""
+def input_of(config: TrainConfig) -> tuple[int, int, str]:
+    """(channels, number of classes or numbers to predict, task) of the data, without unpacking the shipped digits."""
     if config.data.name == "digits":
         check_num_classes(config.num_classes, DIGITS_CLASSES)
-        return config.data.channels or DIGITS_CHANNELS, DIGITS_CLASSES
+        return config.data.channels or DIGITS_CHANNELS, DIGITS_CLASSES, CLASSIFICATION
     found = find_data(config)
-    return found.channels, len(found.train.classes)
+    return found.channels, len(found.train.classes), found.train.task
 
 
 def image_size_of(data: DataConfig) -> tuple[int, int]:

@@ -19,13 +19,15 @@ from cnntrain.data.manifest import scan_manifest_for_eval
 from cnntrain.data.scan import Scan
 from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError, DataError
+from cnntrain.measures import OF_TASK, REGRESSION
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from cnntrain.commands.building import Rebuilt
+    from cnntrain.commands.outcomes import Outcomes
     from cnntrain.engine.evaluator import Batch
-    from cnntrain.metrics.classification import ClassificationTotals
+    from cnntrain.engine.tasks import Totals
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -33,12 +35,14 @@ def check(jobs: Sequence[Job]) -> None:
 
 
 def run(job: Job) -> float:
-    """Measure, print, write eval-SPLIT.json, .csv and -confusion.png; returns top1."""
+    """Measure, print, write eval-SPLIT.json, .csv and a picture; returns top1, map or mae."""
     from cnntrain.commands.bad_files import say_bad
     from cnntrain.commands.building import evaluation_loader, rebuild
+    from cnntrain.commands.outcomes import outcomes_of
     from cnntrain.engine.signals import Signals
     from cnntrain.report.console import say
-    from cnntrain.report.tables import evaluation_table, per_class_table, show
+    from cnntrain.report.plots import figure_png
+    from cnntrain.report.tables import evaluation_table, show
     from cnntrain.runs.checkpoint import load, resolve
     from cnntrain.runs.durable import told_plainly
 
@@ -51,18 +55,23 @@ def run(job: Job) -> float:
     for note in told(findings):
         say(note)
     network = rebuild(kept, checkpoint.model, config)
+    outcomes = outcomes_of(network.task, kept.classes)
     loader = evaluation_loader(images, network.pipeline, kept, config)
     with Signals() as signals:
         say_bad(loader.quarantine, replaced=False)
         loader.prepare(lambda done, total: signals.check(), say)  # noqa: ARG005
-        totals, predictions = measure(network, signals.polled(loader.batches(0)), images)
+        totals, rows = measure(network, signals.polled(loader.batches(0)), images, outcomes)
     loader.close()
     result = summary(totals, images, checkpoint.folder) | {"bad": loader.quarantine.plain()}
-    show(f"{checkpoint.folder} on {images.directory}", evaluation_table(result), per_class_table(result["per_class"]))
+    show(f"{checkpoint.folder} on {images.directory}", evaluation_table(result), *outcomes.tables(result))
     with told_plainly(out):
-        written = write_results(out, images.split, result, prediction_rows(predictions, images))
+        written = write_results(out, images.split, result, [["file", *outcomes.header], *rows])
+        picture = outcomes.figure(totals)
+        if picture is not None:
+            written.append(written[0].with_name(f"{written[0].stem}-{outcomes.picture}.png"))
+            figure_png(written[-1], picture)
     show("written: " + ", ".join(str(path) for path in written))
-    return float(result["top1"])
+    return float(result[OF_TASK[images.task][0]])
 
 
 def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]]:
@@ -101,45 +110,29 @@ def only_split(scan: Scan) -> tuple[ImageSet, list[Finding]]:
     return images, scan.findings
 
 
-def measure(
-    network: "Rebuilt", batches: "Iterable[Batch]", images: ImageSet
-) -> tuple["ClassificationTotals", list[tuple[int, int, float]]]:
-    """Totals, and (index, predicted class, its probability) of every image."""
+def measure(network: "Rebuilt", batches: "Iterable[Batch]", images: ImageSet, outcomes: "Outcomes") -> tuple["Totals", list[list[str]]]:
+    """Totals, and a row for every image: its file and what is written of it."""
     from cnntrain.engine.evaluator import evaluate
 
-    predictions: list[tuple[int, int, float]] = []
+    found: list[tuple[int, list[str]]] = []
 
-    def keep(logits: "Tensor", labels: "Tensor", indices: "Tensor") -> None:  # noqa: ARG001
-        best = logits.softmax(1).max(1)
-        predictions.extend(zip(indices.tolist(), best.indices.tolist(), best.values.tolist(), strict=True))
+    def keep(outputs: "Tensor", targets: "Tensor", indices: "Tensor") -> None:
+        found.extend(zip(indices.tolist(), outcomes.cells(outputs, targets), strict=True))
 
-    totals = evaluate(network.model, batches, network.arithmetic, num_classes=len(images.classes), on_batch=keep)
-    return totals, sorted(predictions)
+    totals = evaluate(network.model, batches, network.arithmetic, task=network.task, on_batch=keep)
+    return totals, [[images.files[index], *cells] for index, cells in sorted(found)]
 
 
-def summary(totals: "ClassificationTotals", images: ImageSet, checkpoint: Path) -> dict[str, Any]:
+def summary(totals: "Totals", images: ImageSet, checkpoint: Path) -> dict[str, Any]:
     """What eval-SPLIT.json holds; nothing in it depends on when or how fast it was measured."""
     return {
         "split": images.split,
         "directory": str(images.directory),
         "checkpoint": checkpoint.name,
-        "classes": list(images.classes),
+        "task": images.task,
+        "targets" if images.task == REGRESSION else "classes": list(images.classes),
         **totals.result(images.classes),
     }
-
-
-def prediction_rows(predictions: Sequence[tuple[int, int, float]], images: ImageSet) -> list[list[str]]:
-    """One row a file: file, true class, predicted class, its probability, whether it is right."""
-    return [
-        [
-            images.files[index],
-            images.classes[images.labels[index]],
-            images.classes[predicted],
-            f"{probability:.6f}",
-            str(predicted == images.labels[index]).lower(),
-        ]
-        for index, predicted, probability in predictions
-    ]
 
 
 def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
@@ -156,23 +149,17 @@ def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
 
 
 def write_results(folder: Path, split: str, result: dict[str, Any], rows: list[list[str]]) -> list[Path]:
-    """eval-SPLIT.json, .csv and -confusion.png; eval-SPLIT-2.* where other results of that name lie there already."""
-    from cnntrain.report.plots import confusion_png
+    """eval-SPLIT.json and .csv; eval-SPLIT-2.* where other results of that name lie there already."""
+    from cnntrain.runs.durable import finite_or_null
 
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", "true", "predicted", "probability", "correct"])
-    writer.writerows(rows)
-    texts = {".json": json.dumps(result, indent=1) + "\n", ".csv": table.getvalue()}
+    csv.writer(table, lineterminator="\n").writerows(rows)
+    texts = {".json": json.dumps(finite_or_null(result), indent=1) + "\n", ".csv": table.getvalue()}
     folder.mkdir(parents=True, exist_ok=True)
     stem = free_stem(folder, f"eval-{split}", texts)
     for ending, text in texts.items():
         (folder / f"{stem}{ending}").write_bytes(text.encode("utf-8", "surrogateescape"))  # file names may be no UTF-8
-    written = [folder / f"{stem}{ending}" for ending in texts]
-    if result["confusion"] is not None:  # None where the classes are too many for a table
-        written.append(folder / f"{stem}-confusion.png")
-        confusion_png(written[-1], result["confusion"], result["classes"])
-    return written
+    return [folder / f"{stem}{ending}" for ending in texts]
 
 
 def free_stem(folder: Path, stem: str, texts: dict[str, str]) -> str:

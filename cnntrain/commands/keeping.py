@@ -58,6 +58,7 @@ class SummaryKeeper:
 
     def __init__(self, run: Path, progress: Progress):
         self.run, self.progress = run, progress
+        self.objective: str | None = None  # known once the data is read
         self.started = False
         self.num_bad_files = 0
 
@@ -82,5 +83,5 @@ class SummaryKeeper:
         val = {k: v for k, v in at.best.items() if k in ("epoch", "step") or k.startswith("val/")}
         last = {k: v for k, v in at.last.items() if k in ("epoch", "step") or k.startswith(("val/", "train/"))}
         speeds = {"images_per_second": round(at.images_per_second, 1), "seconds": round(at.seconds, 3)}
-        counts = {"bad_files": self.num_bad_files}
+        counts = {"objective": self.objective, "bad_files": self.num_bad_files}
         write_summary(self.run, {"status": status, "reason": reason, "best": val, "last": last, **speeds, **counts})

@@ -1,11 +1,12 @@
 """What a checkpoint keeps beside weights: enough to rebuild the network and its preprocessing, all plain data."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cnntrain.config.schema import DataConfig, ModelConfig, TrainConfig
 from cnntrain.errors import CheckpointError
+from cnntrain.measures import CLASSIFICATION
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Kept:
         data: DataConfig of the training run, its folders absolute.
         preprocessing: the evaluation pipeline, with every number in it.
         precision: what trainer.precision came to.
+        classes: names of the classes, or of the numbers that are predicted.
+        task: what engine.tasks.task_from takes.
         threads, deterministic: as in training, since a CPU's last bits depend on the number of threads.
     """
 
@@ -32,6 +35,7 @@ class Kept:
     channels_last: bool
     threads: int
     deterministic: bool
+    task: dict[str, Any] = field(default_factory=lambda: {"name": CLASSIFICATION})  # checkpoints before 0.1.0 have none
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)

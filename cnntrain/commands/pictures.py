@@ -1,4 +1,4 @@
-"""What TensorBoard shows beside curves: the net, the settings, samples, mistakes, the confusion matrix."""
+"""What TensorBoard shows beside curves: the net, the settings, samples, mistakes, the task's picture."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +11,7 @@ from cnntrain.data.cache import read_one
 from cnntrain.data.keyed import sample_keys
 from cnntrain.data.pipeline import stacked
 from cnntrain.engine.events import Event, RunEnded, RunStarted
-from cnntrain.metrics.classification import MOST_CLASSES_IN_CONFUSION
+from cnntrain.measures import metrics_of
 from cnntrain.report.plots import as_pictures
 from cnntrain.report.tensorboard import TensorBoardListener
 
@@ -19,7 +19,7 @@ NUM_SAMPLES = 32
 
 
 class Pictures:
-    """A listener: samples at the start, mistakes and confusion of the last validation at the end."""
+    """A listener: samples at the start, the worst mistakes and the picture of the last validation at the end."""
 
     def __init__(self, board: TensorBoardListener, parts: Parts, validation: Validation, net: str):
         self.board, self.parts, self.validation, self.net = board, parts, validation, net
@@ -27,7 +27,7 @@ class Pictures:
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.board.text("network", self.net, event.step)
-            self.board.hparams(flat(asdict(self.parts.config)))
+            self.board.hparams(flat(asdict(self.parts.config)), metrics_of(self.parts.task.name))
             self.samples(event.epoch, event.step)
         elif isinstance(event, RunEnded) and self.validation.totals.count:
             self.mistakes(event.step)
@@ -42,13 +42,13 @@ class Pictures:
         self.board.pictures("train/samples", as_pictures(images[: len(shown)]), step)
 
     def mistakes(self, step: int) -> None:
-        classes = self.parts.data.train.classes
-        if len(classes) <= MOST_CLASSES_IN_CONFUSION:
-            self.board.confusion(self.validation.totals.confusion(), classes, step)
-        if self.validation.wrong:
-            labels = self.parts.data.val.labels
-            rows = [(classes[labels[index]], classes[predicted], probability) for index, predicted, probability in self.validation.wrong]
-            self.board.misclassified(as_pictures(torch.stack(self.validation.wrong_images)), rows, step)
+        outcomes, worst = self.validation.outcomes, self.validation.worst
+        self.board.figure(outcomes.picture, lambda: outcomes.figure(self.validation.totals), step)
+        if worst:
+            files = self.parts.data.val.files
+            rows = [[files[mistake.index], *mistake.cells] for mistake in worst]
+            images = as_pictures(torch.stack([mistake.image for mistake in worst]))
+            self.board.mistakes(outcomes.mistakes, images, ["file", *outcomes.header], rows, step)
 
 
 def as_evaluated(parts: Parts, indices: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from cnntrain.commands.origin import data_record
 from cnntrain.engine.schedule import Schedule, build_schedule
 from cnntrain.engine.state import Progress
 from cnntrain.errors import CheckpointError
+from cnntrain.measures import CLASSIFICATION
 from cnntrain.report.console import say
 from cnntrain.runs.checkpoint import Checkpoint, load, newest
 from cnntrain.runs.summary import read_run
@@ -63,6 +64,9 @@ def misfits(checkpoint: Checkpoint, trained: dict[str, Any], parts: Parts) -> li
     if classes != classes_now:
         differ = sorted(set(classes) ^ set(classes_now))[:5]
         return [f"the data has other classes now than the run was trained with ({', '.join(differ)})"]
+    task, task_now = checkpoint.config["kept"].get("task", {"name": CLASSIFICATION})["name"], parts.task.name
+    if task != task_now:
+        return [f"the data asks for {task_now} now, but the run was trained for {task}"]
     faults = []
     was, now = trained["optimizer"]["type"], parts.config.optimizer["type"]
     if was != now:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnntrain.config.command import Command, Job
+from cnntrain.config.rules import task_rules
 from cnntrain.config.schema import TrainConfig
 from cnntrain.errors import ConfigError, UserError
 
@@ -31,7 +32,7 @@ def check(jobs: Sequence[Job]) -> None:
         config = job.config
         assert isinstance(config, TrainConfig)
         batch = f"{config.batch_size} {config.trainer.accumulation_steps}"
-        by = f"{config.data} {config.transforms} {config.model} {config.num_classes} {batch} {config.trainer}"
+        by = f"{config.data} {config.transforms} {config.model} {config.num_classes} {batch} {config.trainer} {config.objective}"
         if by not in seen:
             seen.add(by)
             try:
@@ -45,7 +46,10 @@ def check(jobs: Sequence[Job]) -> None:
 def check_one(config: TrainConfig) -> None:
     from cnntrain.commands.data_sets import image_size_of, input_of
 
-    channels, num_classes = input_of(config)  # data first: its faults need no torch
+    channels, num_classes, task = input_of(config)  # data first: its faults need no torch
+    faults = task_rules(config, task)
+    if faults:
+        raise ConfigError(faults)
     check_mixing(config)
     from cnntrain.commands.building import build_pipelines
     from cnntrain.engine.precision import resolve_device, resolve_precision

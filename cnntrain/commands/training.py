@@ -23,11 +23,13 @@ from cnntrain.config.durations import parse_duration
 from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import DataConfig, TrainConfig
 from cnntrain.config.stored import as_yaml
+from cnntrain.data.images import ImageSet
 from cnntrain.engine.events import Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
 from cnntrain.errors import UserError
+from cnntrain.measures import CLASSIFICATION, MULTILABEL
 from cnntrain.model.factory import check_model
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
 from cnntrain.report.figures import counted
@@ -39,6 +41,8 @@ from cnntrain.runs.durable import write_atomically
 from cnntrain.runs.folder import lock
 from cnntrain.runs.history import History
 from cnntrain.runs.summary import read_summary, write_run
+
+MOST_NAMED = 5
 
 
 def train(job: Job, config: TrainConfig) -> float:
@@ -76,6 +80,7 @@ def train(job: Job, config: TrainConfig) -> float:
 def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary: SummaryKeeper, signals: Signals) -> float:
     parts = build(config)
     config = parts.config
+    summary.objective = config.objective
     net = introduce(parts, briefly=bool(job.number))
     if config.resume is None:
         record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
@@ -178,7 +183,7 @@ def introduce(parts: Parts, *, briefly: bool = False) -> str:
     height, width = image_size_of(config.data)
     colour = "gray" if data.channels == 1 else "colour"
     say(
-        f"data: {len(data.train):,} training and {len(data.val):,} validation images, {parts.num_classes} classes, "
+        f"data: {len(data.train):,} training and {len(data.val):,} validation images, {asked_for(data.train)}, "
         f"{colour}, {height}x{width} pixels"
     )
     assert config.epochs is not None
@@ -190,11 +195,22 @@ def introduce(parts: Parts, *, briefly: bool = False) -> str:
     if growth is not None:
         first = "x".join(map(str, size_at(0, (height, width), **growth)))
         say(f"training images grow from {first} to {height}x{width} pixels, reached after {growth['until']:.0%} of the training")
-    layers = check_model(config.model, in_channels=data.channels, num_classes=parts.num_classes, image_size=(height, width))
+    layers = check_model(config.model, in_channels=data.channels, num_classes=parts.task.num_outputs, image_size=(height, width))
     table = net_table(layers, config.model.name)
     if not briefly:
         show(table, screen=stderr())
     return as_text(table)
+
+
+def asked_for(images: ImageSet) -> str:
+    """What the network is asked: 10 classes; 3 labels, any number of them an image; 2 numbers an image: age, height."""
+    number = len(images.classes)
+    if images.task == CLASSIFICATION:
+        return f"{number} classes"
+    if images.task == MULTILABEL:
+        return f"{counted(number, 'label')}, any number of them an image"
+    named = ", ".join(images.classes[:MOST_NAMED]) + (", ..." if number > MOST_NAMED else "")
+    return f"{counted(number, 'number')} an image ({named})"
 
 
 def preparing(signals: Signals) -> Callable[[int, int], None]:

@@ -1,37 +1,51 @@
-"""Validation of a training run: the metrics of its val set, and which pictures it gets wrong."""
+"""Validation of a training run: the metrics of its val set, and which pictures it gets most wrong."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from cnntrain.commands.building import Parts
+from cnntrain.commands.outcomes import outcomes_of
 from cnntrain.engine.evaluator import Batch, evaluate
 from cnntrain.engine.events import Listener, ValidationStepDone
 from cnntrain.engine.signals import Signals
-from cnntrain.metrics.classification import ClassificationTotals
 
 MOST_WRONG = 32
 
 
-class Validation:
-    """Called by the trainer at the end of each epoch.
+@dataclass(frozen=True)
+class Mistake:
+    """An image that the network got wrong.
 
-    `totals` are the last validation's. `wrong` holds (index, predicted class, its probability) of its first
-    misclassified images, and `wrong_images` these as the network got them: enough for one picture.
+    Args:
+        wrongness: see Outcomes.wrongness.
+        index: its place in the validation set.
+        cells: what is written of it.
+        image: (C, H, W), as the network got it.
     """
+
+    wrongness: float
+    index: int
+    cells: list[str]
+    image: Tensor
+
+
+class Validation:
+    """Called by the trainer at the end of each epoch. `totals` and `worst` are the last validation's."""
 
     def __init__(self, parts: Parts, signals: Signals, tell: Listener):
         self.parts, self.signals, self.tell = parts, signals, tell
         self.epoch = 0
-        self.totals = ClassificationTotals(parts.num_classes)
-        self.wrong: list[tuple[int, int, float]] = []
-        self.wrong_images: list[Tensor] = []
+        self.outcomes = outcomes_of(parts.task, parts.data.train.classes)
+        self.totals = parts.task.totals()
+        self.worst: list[Mistake] = []
 
     def __call__(self) -> dict[str, float]:
         self.epoch += 1
-        self.wrong, self.wrong_images = [], []
+        self.worst = []
         parts = self.parts
-        self.totals = evaluate(parts.model, self.batches(), parts.arithmetic, num_classes=parts.num_classes, on_batch=self.keep_wrong)
+        self.totals = evaluate(parts.model, self.batches(), parts.arithmetic, task=parts.task, on_batch=self.keep_worst)
         return {f"val/{name}": value for name, value in self.totals.metrics().items()}
 
     def batches(self) -> Iterator[Batch]:
@@ -40,12 +54,11 @@ class Validation:
             yield batch
             self.tell(ValidationStepDone(self.epoch, number))
 
-    def keep_wrong(self, logits: Tensor, labels: Tensor, indices: Tensor) -> None:
-        room = MOST_WRONG - len(self.wrong)
-        if room <= 0:
-            return
-        best = logits.softmax(1).max(1)
-        missed = (best.indices != labels).nonzero().flatten().cpu()[:room]
-        predicted, probability = best.indices.cpu()[missed], best.values.cpu()[missed]
-        self.wrong += zip(indices[missed].tolist(), predicted.tolist(), probability.tolist(), strict=True)
-        self.wrong_images += list(self.images[missed])
+    def keep_worst(self, outputs: Tensor, targets: Tensor, indices: Tensor) -> None:
+        highest = self.outcomes.wrongness(outputs, targets).topk(min(MOST_WRONG, len(outputs)))
+        for wrongness, place in zip(highest.values.tolist(), highest.indices.tolist(), strict=True):
+            if not wrongness > (self.worst[-1].wrongness if len(self.worst) == MOST_WRONG else 0.0):
+                break
+            cells = self.outcomes.cells(outputs[place : place + 1], targets[place : place + 1])[0]
+            self.worst.append(Mistake(wrongness, int(indices[place]), cells, self.images[place].clone()))
+            self.worst = sorted(self.worst, key=lambda mistake: (-mistake.wrongness, mistake.index))[:MOST_WRONG]

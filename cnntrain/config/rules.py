@@ -10,9 +10,15 @@ from cnntrain.config.durations import parse_duration
 from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import DataConfig, EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
+from cnntrain.measures import AUTO, CLASSIFICATION, REGRESSION, objectives
 
 DATA_SETS = ("digits", "folder", "manifest")
 DIGITS_ROOT = ("data", "digits")
+TASKS = {
+    "classification": "an image has one class",
+    "multilabel": "an image has several labels",
+    "regression": "an image has numbers",
+}
 PLAIN_NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -28,6 +34,25 @@ def eval_rules(config: EvalConfig) -> list[str]:
         faults.append("data.root has no effect beside data.val_dir; give one of them")
     if config.data.file is not None and config.data.val_dir is not None:
         faults.append("data.val_dir has no effect beside data.file; give one of them")
+    return faults
+
+
+def task_rules(config: TrainConfig, task: str) -> list[str]:
+    """Faults of settings that do not go with what the data asks for, which is known once it is read."""
+    trainer, asks = config.trainer, TASKS[task]
+    faults = []
+    if config.objective not in (AUTO, *objectives(task)):
+        there = ", ".join((AUTO, *objectives(task)))
+        faults.append(f"objective={config.objective} is not measured where {asks}; there are: {there}")
+    if trainer.label_smoothing and task != CLASSIFICATION:
+        faults.append(f"trainer.label_smoothing={show(trainer.label_smoothing)} has no effect where {asks}; set it to 0")
+    if trainer.class_weights != "none" and task == REGRESSION:
+        faults.append(f"trainer.class_weights={trainer.class_weights} has no effect where {asks}; set it to none")
+    if trainer.regression_loss is not None and task != REGRESSION:
+        faults.append(f"trainer.regression_loss={trainer.regression_loss} has no effect where {asks}; set it to null")
+    if config.data.sampler != "shuffle" and task != CLASSIFICATION:
+        weights = "; set it to shuffle" if task == REGRESSION else "; take data.sampler=shuffle trainer.class_weights=balanced"
+        faults.append(f"data.sampler={config.data.sampler} needs one class an image, but {asks}{weights}")
     return faults
 
 
@@ -133,6 +158,12 @@ def patience_can_end(config: TrainConfig) -> list[str]:
     return []
 
 
+def balanced_once(config: TrainConfig) -> list[str]:
+    if config.data.sampler == "balanced" and config.trainer.class_weights == "balanced":
+        return ["data.sampler=balanced and trainer.class_weights=balanced together overshoot: rare classes would count twice; take one"]
+    return []
+
+
 def budget_is_a_duration(config: TrainConfig) -> list[str]:
     if config.trainer.time_budget is None:
         return []
@@ -180,6 +211,7 @@ TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     warmup_fits,
     milestones_rise,
     patience_can_end,
+    balanced_once,
     budget_is_a_duration,
     images_can_grow,
     half_precision_of_training,

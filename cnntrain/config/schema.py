@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnntrain.config.components.parameters import REQUIRED, Parameter
+from cnntrain.measures import AUTO, OBJECTIVES
 
 MISSING = "???"  # OmegaConf's word for a value that the user must give
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-OBJECTIVES = ("val/top1", "val/loss")
+REGRESSION_LOSSES = ("mse", "l1", "smooth_l1")
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:
@@ -53,6 +54,11 @@ class DataConfig:
     strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
+    sampler: str = setting(
+        "shuffle",
+        "images of an epoch: shuffle (each once) or balanced (as many of each class, so that rare ones come often)",
+        choices=("shuffle", "balanced"),
+    )
     num_workers: int = setting(0, "loader processes beside the main one; 0 loads in the main process", low=0)
     cache: str = setting(
         "auto",
@@ -118,6 +124,17 @@ class TrainerConfig:
             "until": Parameter("float", REQUIRED, "share of the training at which the full size is reached", above=0, high=1),
         },
     )
+    class_weights: str = setting(
+        "none",
+        "how much classes count in the loss of training: balanced makes rare ones count as much as common ones",
+        choices=("none", "balanced"),
+    )
+    regression_loss: str | None = setting(
+        None,
+        "loss of a regression, in standard deviations of the targets; null: mse (squared), less swayed by outliers: l1, smooth_l1",
+        choices=REGRESSION_LOSSES,
+        optional=True,
+    )
     clip_norm: float | None = setting(None, "largest total gradient norm; null: no clipping", above=0.0, optional=True)
     accumulation_steps: int = setting(1, "micro-batches that one optimizer step is computed in", low=1)
     max_steps: int | None = setting(None, "end after this many optimizer steps; null: epochs decide", low=1, optional=True)
@@ -137,7 +154,12 @@ class TrainConfig:
     epochs: int | None = setting(None, "passes over the training images; null: chosen from the size of the set", low=1, optional=True)
     batch_size: int = setting(64, "images in one optimizer step", low=1)
     num_classes: int | None = setting(None, "number of classes where no data says it; else it comes from the data", low=1, optional=True)
-    objective: str = setting("val/top1", "what decides the best epoch, early stopping and the order of a sweep", choices=OBJECTIVES)
+    objective: str = setting(
+        AUTO,
+        "what decides the best epoch, early stopping and the order of a sweep; auto: val/top1, with several labels an image val/map, "
+        "with numbers val/mae",
+        choices=OBJECTIVES,
+    )
     resume: str | None = setting(None, "run folder to go on with", optional=True)
     dry_run: bool = setting(False, "compose, scan, build and try one batch, print, write nothing")
     data: DataConfig = field(default_factory=DataConfig)

@@ -1,13 +1,12 @@
-"""Loss and logits of a network over all images of a loader."""
+"""Loss and outputs of a network over all images of a loader."""
 
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cnntrain.engine.precision import Arithmetic
-from cnntrain.metrics.classification import ClassificationTotals
+from cnntrain.engine.tasks import Task, Totals
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -18,24 +17,24 @@ def evaluate(
     batches: Iterable[Batch],
     arithmetic: Arithmetic,
     *,
-    num_classes: int,
+    task: Task,
     on_batch: Callable[[Tensor, Tensor, Tensor], None] | None = None,
-) -> ClassificationTotals:
-    """Exact counts over all images; the loss is plain cross entropy, without label smoothing.
+) -> Totals:
+    """Exact figures over all images; the loss is plain, without weights and label smoothing.
 
     Args:
-        batches: images (N, C, H, W) float32, labels (N,) int64, indices (N,) int64.
-        on_batch: gets logits (N, num_classes) float32, labels and indices of each batch.
+        batches: images (N, C, H, W) float32, targets of the task, indices (N,) int64.
+        on_batch: gets outputs (N, num_outputs) float32, targets and indices of each batch.
     """
     was_training = model.training
     model.eval()
-    totals = ClassificationTotals(num_classes)
-    for images, labels, indices in batches:
+    totals = task.totals()
+    for images, targets, indices in batches:
         with arithmetic.autocast():
-            logits = model(arithmetic.images(images))
-        logits, labels = logits.float(), arithmetic.labels(labels)
-        totals.update(logits, labels, functional.cross_entropy(logits, labels, reduction="sum"))
+            outputs = model(arithmetic.images(images))
+        outputs, targets = outputs.float(), arithmetic.targets(targets)
+        totals.update(outputs, targets, task.loss_sum(outputs, targets))
         if on_batch is not None:
-            on_batch(logits, labels, indices)
+            on_batch(outputs, targets, indices)
     model.train(was_training)
     return totals

@@ -31,7 +31,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Measured:
-    """Means since the last Measured: train/loss, train/top1, lr, grad_norm, images_per_second."""
+    """Means since the last Measured: train/loss, train/top1 (or the task's), lr, grad_norm, images_per_second."""
 
     step: int
     epoch: int
@@ -50,7 +50,7 @@ class ValidationStepDone:
 class EpochDone:
     """Training and validation of one epoch are done.
 
-    Metrics: train/loss, train/top1, val/loss, val/top1, val/top5 (only where classes > 5), lr, images_per_second.
+    Metrics: those of measures.metrics_of (val/top5 only where classes > 5), lr, images_per_second.
     """
 
     step: int

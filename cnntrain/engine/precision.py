@@ -33,8 +33,8 @@ class Arithmetic:
         """(N, C, H, W) float32 on the device, in the memory format."""
         return images.to(self.device, non_blocking=True, memory_format=self.memory_format)
 
-    def labels(self, labels: Tensor) -> Tensor:
-        return labels.to(self.device, non_blocking=True)
+    def targets(self, targets: Tensor) -> Tensor:
+        return targets.to(self.device, non_blocking=True)
 
     def autocast(self) -> torch.autocast:
         dtype = DTYPES[self.precision]

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from math import inf, isnan
 from typing import Any
 
+from cnntrain.measures import higher_is_better
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -13,7 +15,7 @@ class Objective:
 
     @property
     def higher_is_better(self) -> bool:
-        return self.name.endswith("top1")
+        return higher_is_better(self.name)
 
     def better(self, value: float, than: float | None) -> bool:
         """A tie keeps the earlier epoch; not-a-number is never better."""

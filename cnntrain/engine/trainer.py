@@ -87,11 +87,11 @@ class Trainer:
     def train_epoch(self) -> dict[str, float]:
         at = self.progress
         self.step.model.train()
-        lately, whole = Meter(), Meter()
-        for images, labels, _ in self.train.batches(at.epoch):
+        lately, whole = Meter(self.step.task), Meter(self.step.task)
+        for images, targets, _ in self.train.batches(at.epoch):
             self.stop()
             lr = self.schedule(at.step)
-            result = self.step(images, labels, step=at.step, lr=lr, want_norm=self.speaks_after(at.step))
+            result = self.step(images, targets, step=at.step, lr=lr, want_norm=self.speaks_after(at.step))
             at.step += 1
             lately.add(result, len(images))
             whole.add(result, len(images))
@@ -99,7 +99,7 @@ class Trainer:
             self.check_finite(result, lr)
             if result.grad_norm is not None and self.speaks_after(at.step - 1):
                 self.tell(Measured(at.step, at.epoch + 1, lately.means() | {"lr": lr, "grad_norm": float(result.grad_norm)}))
-                lately = Meter()
+                lately = Meter(self.step.task)
             if at.step >= self.plan.total_steps or self.out_of_time():
                 break
         at.train_images += whole.num_images

@@ -84,9 +84,9 @@ class ClassificationTotals:
             {
                 "class": name,
                 "count": count,
-                "precision": _share(hit, guess),
-                "recall": _share(hit, count),
-                "f1": _share(2 * hit, count + guess),
+                "precision": share(hit, guess),
+                "recall": share(hit, count),
+                "f1": share(2 * hit, count + guess),
             }
             for name, count, guess, hit in zip(names, counts, guesses, hits, strict=True)
         ]
@@ -129,8 +129,8 @@ def rank_of(labels: Tensor, logits: Tensor) -> Tensor:
 def macro_averages(per_class: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     """Plain means over the classes that have images; a class never predicted has precision 0 there (as in scikit-learn)."""
     present = [row for row in per_class if row["count"]]
-    return {name: _share(math.fsum(row[name] or 0.0 for row in present), len(present)) for name in ("precision", "recall", "f1")}
+    return {name: share(math.fsum(row[name] or 0.0 for row in present), len(present)) for name in ("precision", "recall", "f1")}
 
 
-def _share(part: float, whole: int) -> float | None:
+def share(part: float, whole: int) -> float | None:
     return part / whole if whole else None

@@ -4,7 +4,7 @@ The image's shape is followed from part to part on the meta device (shapes witho
 told its real input channels and a part that does not fit is told by its place in the YAML.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from cnntrain.config.schema import ModelConfig
 from cnntrain.errors import ConfigError, ShapeError, did_you_mean
 from cnntrain.model.conv import ConvBlock, NormActBlock
 from cnntrain.model.geometry import Size
-from cnntrain.model.head import LinearHead, MlpHead
+from cnntrain.model.head import HeadInUnits, LinearHead, MlpHead
 from cnntrain.model.init import init_weights
 from cnntrain.model.network import Network
 from cnntrain.model.residual import BottleneckBlock, PreActResidualBlock, ResidualBlock
@@ -43,14 +43,27 @@ BUILDERS: dict[str, dict[str, Builder]] = {
 STAGE_KEYS = ("block", "num_blocks", "out_channels", "stride", "downsample")
 
 
-def build_model(model: ModelConfig, *, in_channels: int, num_classes: int, image_size: tuple[int, int]) -> Network:
+def build_model(
+    model: ModelConfig,
+    *,
+    in_channels: int,
+    num_classes: int,
+    image_size: tuple[int, int],
+    units: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> Network:
     """The network with its first weights, drawn from torch's global generator.
+
+    Args:
+        num_classes: outputs: classes, or numbers to predict.
+        units: mean and standard deviation of each number to predict; the network's outputs are in these units.
 
     Raises:
         ShapeError: a part does not fit its input.
     """
     network = make_plan(model, in_channels, num_classes, image_size).make()
     init_weights(network, name=model.init, zero_init_residual=model.zero_init_residual)
+    if units is not None:
+        network.head = HeadInUnits(network.head, mean=units[0], std=units[1])
     return network
 
 

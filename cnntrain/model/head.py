@@ -1,7 +1,8 @@
-"""Heads: from the last feature map to one logit a class."""
+"""Heads: from the last feature map to one logit a class, or one number a target."""
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from cnntrain.model.conv import active, make_activation, pick
@@ -72,6 +73,30 @@ class MlpHead(nn.Sequential):
             )
         layers["linear"] = nn.Linear(widths[-1], num_classes)
         super().__init__(active(layers))
+
+
+class HeadInUnits(nn.Module):
+    """A head that learns standardised numbers and gives them in the user's units: head(x) * std + mean.
+
+    (N, in_channels, H, W) -> (N, D)
+
+    The numbers are buffers, so that they travel with the weights.
+
+    Args:
+        mean, std: D numbers each, of the training set.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, head: nn.Module, *, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.head = head
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x) * self.std + self.mean
 
 
 class GlobalMaxPool(nn.Module):

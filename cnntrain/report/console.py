@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted, StepDone, ValidationStepDone
+from cnntrain.measures import IN_LINES, main_metric
 from cnntrain.report.figures import duration, metric_text
 from cnntrain.report.pace import Pace
 from cnntrain.report.screen import Screen, close_logging, logger, say, setup_logging, stderr
@@ -16,7 +17,6 @@ __all__ = ["ConsoleListener", "close_logging", "say", "setup_logging"]
 SECONDS_BETWEEN_DRAWINGS = 0.1
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH_FOR_ALL = 110  # columns
-EPOCH_LINE = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top5")
 
 
 class ConsoleListener:
@@ -32,7 +32,8 @@ class ConsoleListener:
         self.own_screen = screen is not None
         self.clock = clock
         self.drawn = self.told = clock()
-        self.shown = {"train/loss": "", "val/top1": "", "images_per_second": ""}
+        self.shown = {"train/loss": "", "images_per_second": ""}
+        self.main: str | None = None  # val/top1, val/map or val/mae, once there is one
         self.progress: Progress | None = None
         self.task = TaskID(0)
         self.began: RunStarted | None = None
@@ -124,7 +125,7 @@ class ConsoleListener:
         self.pace.paused(now)
         self.told = now
         # on a terminal a line of 80 columns, since a wrapped one cannot be read down; metrics.jsonl has them all
-        told = [name for name in EPOCH_LINE if not self.screen.is_live or name not in ("train/top1", "val/top5")]
+        told = [name for name in IN_LINES if not self.screen.is_live or name in ("train/loss", "val/loss", self.main)]
         parts = [f"{name} {metric_text(name, event.metrics[name])}" for name in told if name in event.metrics]
         parts += [] if self.screen.is_live else [f"{self.shown['images_per_second']} images/s"]
         parts += [duration(event.seconds)]
@@ -132,14 +133,15 @@ class ConsoleListener:
         self._draw(event.epoch, "")
 
     def _note(self, metrics: dict[str, float]) -> None:
-        self.shown |= {name: metric_text(name, metrics[name]) for name in self.shown if name in metrics}
+        self.main = main_metric(metrics) or self.main
+        self.shown |= {name: metric_text(name, metrics[name]) for name in (*self.shown, self.main) if name in metrics}
 
     def _line(self) -> str:
         assert self.pace is not None, "RunStarted comes first"
         left = self.pace.left()
         parts = [f"step {self.pace.step}/{self.pace.total_steps}"]
         parts += [f"loss {self.shown['train/loss']}"] if self.shown["train/loss"] else []
-        parts += [f"val/top1 {self.shown['val/top1']}"] if self.shown["val/top1"] else []
+        parts += [f"{self.main} {self.shown[self.main]}"] if self.main is not None else []
         wide = self.screen.width >= WIDTH_FOR_ALL  # on a narrow terminal the time left matters more
         parts += [f"{self.shown['images_per_second']} images/s"] if wide and self.shown["images_per_second"] else []
         parts += [f"{duration(left)} left"] if left is not None else []

@@ -1,7 +1,9 @@
-"""How numbers are written, everywhere the same: accuracies as `98.31 %`, losses with four digits, times as people say them."""
+"""How numbers are written, everywhere the same: shares as `98.31 %`, losses with four digits, times as people say them."""
 
 import math
 from typing import Any
+
+from cnntrain.measures import measure_of
 
 NOTHING = "-"
 
@@ -19,14 +21,16 @@ def loss_text(loss: float | None) -> str:
 
 
 def metric_text(name: str, value: float | None) -> str:
-    """A metric by its name: top-k as per cent, images/s whole, lr short, the rest as losses."""
-    kind = name.rsplit("/", 1)[-1]
-    if kind.startswith("top"):
+    """A metric by its name: shares as per cent, numbers in the user's units with four digits, images/s whole, lr short, losses."""
+    measure, kind = measure_of(name), name.rsplit("/", 1)[-1]
+    if measure is not None and measure.kind == "share":
         return percent(value)
     if value is None or math.isnan(value):
         return NOTHING
     if kind == "images_per_second":
         return f"{value:,.0f}"
+    if measure is not None and measure.kind == "number":
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}".removesuffix(".")
     return f"{value:.3g}" if kind == "lr" else loss_text(value)
 
 

@@ -23,26 +23,29 @@ FIGURE_DPI = 150
 MATHTEXT_OFF: dict[str, Any] = {"parse_math": False}  # a class may be called `$5`
 
 
-def confusion_png(path: Path, confusion: Any, classes: Sequence[str], title: str = "") -> None:
-    """Writes the confusion matrix as a PNG.
+def figure_png(path: Path, figure: Any) -> None:
+    """Writes a matplotlib Figure as a PNG.
 
     Args:
         path: the file; replaced in one step.
-        confusion: (K, K) counts, row = true class, column = predicted class.
-        classes: K names.
-        title: what was evaluated.
 
     Raises:
         DiskFull, CannotGoOn: it cannot be written.
     """
     data = io.BytesIO()
     with _quiet_fonts():
-        confusion_figure(confusion, classes, title).savefig(data, format="png", dpi=FIGURE_DPI)
+        figure.savefig(data, format="png", dpi=FIGURE_DPI)
     write_atomically(path, data.getvalue())
 
 
 def confusion_figure(confusion: Any, classes: Sequence[str], title: str = "") -> Any:
-    """The matplotlib Figure: each row's shares in blue where right and red where wrong; counts where they can be read."""
+    """The confusion matrix: each row's shares in blue where right and red where wrong; counts where they can be read.
+
+    Args:
+        confusion: (K, K) counts, row = true class, column = predicted class.
+        classes: K names.
+        title: what was evaluated.
+    """
     from matplotlib.figure import Figure
 
     counts = np.asarray(confusion, dtype=np.int64)
@@ -52,7 +55,7 @@ def confusion_figure(confusion: Any, classes: Sequence[str], title: str = "") ->
     shares = np.divide(counts, images, out=np.zeros(counts.shape), where=images > 0)
 
     side = min(13.0, max(3.4, 0.46 * num_classes if num_classes <= MOST_CLASSES_WITH_NUMBERS else 0.15 * num_classes + 4))
-    names = [_short(name) for name in classes]
+    names = [short(name) for name in classes]
     margin = 0.6 + (0.075 * max(map(len, names)) if num_classes <= MOST_CLASSES_WITH_NAMES else 0.3)
     figure = Figure(figsize=(side + margin + 0.5, side + margin + 0.8), layout="constrained")
     axes = figure.add_subplot()
@@ -159,7 +162,7 @@ def _write_counts(axes: Any, counts: NDArray[Any], shares: NDArray[Any]) -> None
             axes.text(column, row, f"{count}", ha="center", va="center", fontsize=size, color=ink)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     name = printable(name)
     if len(name) <= LONGEST_NAME:
         return name

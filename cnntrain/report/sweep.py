@@ -11,13 +11,13 @@ from typing import Any
 
 from rich.table import Table
 
+from cnntrain.measures import AUTO, CLASSIFICATION, IN_TABLES, OBJECTIVES, higher_is_better, objectives
 from cnntrain.report.figures import NOTHING, duration, metric_text
 from cnntrain.report.tables import make_table, show
 from cnntrain.runs.durable import to_json, write_atomically
 from cnntrain.runs.summary import read_run, read_summary
 
 SEED = "seed"
-METRICS = ("val/top1", "val/loss", "train/top1", "train/loss")
 
 
 def sweep_rows(folder: Path, objective: str) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def sweep_rows(folder: Path, objective: str) -> list[dict[str, Any]]:
 
     Args:
         folder: the sweep's folder, with a run in each of 0/, 1/, ...
-        objective: val/top1 (high is good) or val/loss (low is good).
+        objective: the metric that decides, such as val/top1 (high is good) or val/loss (low is good).
 
     Returns:
         run, status, overrides {key: value}, best and last {epoch, step, metrics} (empty where none), seconds.
@@ -66,6 +66,7 @@ def write_sweep(folder: Path, objective: str) -> dict[str, Any]:
     Returns:
         What sweep.json holds: objective, runs, over_seeds, best (None where no run has a result).
     """
+    objective = decided(folder, objective)
     rows = sweep_rows(folder, objective)
     groups = over_seeds(rows, objective)
     first = rows[0] if rows and _value(rows[0], objective) is not None else None
@@ -83,6 +84,14 @@ def write_sweep(folder: Path, objective: str) -> dict[str, Any]:
     show(f"best: run {best['run']} ({said}), {objective} {metric_text(objective, best[objective])}")
     show("cnntrain eval " + shlex.quote(f"checkpoint={folder / best['run']}"))
     return sweep
+
+
+def decided(folder: Path, objective: str) -> str:
+    """The objective that the runs came to where it was left to the data."""
+    if objective != AUTO:
+        return objective
+    summaries = (read_summary(run) or {} for run in sorted(folder.iterdir()) if run.is_dir())
+    return next((found for summary in summaries if (found := summary.get("objective")) in OBJECTIVES), objectives(CLASSIFICATION)[0])
 
 
 def sweep_table(rows: Sequence[Mapping[str, Any]], objective: str) -> Table:
@@ -148,7 +157,7 @@ def _rank(row: Mapping[str, Any], objective: str) -> tuple[int, float]:
 
 
 def _good_first(value: float, objective: str) -> float:
-    return value if objective.endswith("loss") else -value
+    return -value if higher_is_better(objective) else value
 
 
 def _keys_that_vary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -163,11 +172,12 @@ def _mean_text(objective: str, value: float | None, deviation: float | None) -> 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Every override and every number at full precision."""
     keys = list(dict.fromkeys(key for row in rows for key in row["overrides"]))
-    numbers = [f"{part}/{name}" for part in ("best", "last") for name in ("epoch", *METRICS)]
+    metrics = [name for name in IN_TABLES if any(name in row[part] for row in rows for part in ("best", "last"))]
+    numbers = [f"{part}/{name}" for part in ("best", "last") for name in ("epoch", *metrics)]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "status", *keys, *numbers, "seconds"])
     for row in rows:
-        values = [row[part].get(name) for part in ("best", "last") for name in ("epoch", *METRICS)]
+        values = [row[part].get(name) for part in ("best", "last") for name in ("epoch", *metrics)]
         writer.writerow([row["run"], row["status"], *(row["overrides"].get(key) for key in keys), *values, row["seconds"]])
     return text.getvalue().encode("utf-8", "backslashreplace")

@@ -9,6 +9,7 @@ from rich.box import ASCII
 from rich.table import Table
 from rich.text import Text
 
+from cnntrain.measures import IN_TABLES, MEASURES
 from cnntrain.report.figures import NOTHING, duration, metric_text, percent, size_text
 from cnntrain.report.screen import Screen, printable, stdout
 
@@ -121,8 +122,7 @@ def _block_range(blocks: list[int]) -> str:
 def results_table(summary: Mapping[str, Any]) -> Table:
     """Best and last epoch of a summary.json, a column for each metric."""
     parts = {name: summary[name] for name in ("best", "last") if summary.get(name)}
-    metrics = ["val/top1", "val/loss", "val/top5", "train/top1", "train/loss"]
-    metrics = [name for name in metrics if any(name in part for part in parts.values())]
+    metrics = [name for name in IN_TABLES if any(name in part for part in parts.values())]
     rows = [
         (name, part.get("epoch", NOTHING), part.get("step", NOTHING), *(metric_text(metric, part.get(metric)) for metric in metrics))
         for name, part in parts.items()
@@ -133,19 +133,40 @@ def results_table(summary: Mapping[str, Any]) -> Table:
 
 
 def evaluation_table(result: Mapping[str, Any], title: str = "evaluation") -> Table:
-    """The figures of an evaluation, one a row: images, loss, top1, top5, macro averages."""
+    """The figures of an evaluation, one a row: images, the task's measures, macro averages."""
     rows = [("images", f"{result['count']:,}")]
-    rows += [(name, metric_text(name, result[name])) for name in ("top1", "top5", "loss") if name in result]
+    rows += [(name, metric_text(name, result[name])) for name in MEASURES if name in result]
     rows += [(f"macro {name}", percent(value)) for name, value in result.get("macro", {}).items()]
     return make_table(title, ("",), ("",), rows)
 
 
 def per_class_table(per_class: Sequence[Mapping[str, Any]]) -> Table:
-    """Precision, recall and F1 of each class that has images; of more than 20, those with the lowest F1."""
+    """Precision, recall, F1 and, with several labels an image, average precision of each class that has images.
+
+    Of more than 20 those with the lowest F1 or average precision.
+    """
     present = [row for row in per_class if row["count"]]
+    names = [name for name in ("average_precision", "precision", "recall", "f1") if any(name in row for row in present)]
+    worst = "average_precision" if "average_precision" in names else "f1"
     hidden = len(present) - MOST_CLASSES_SHOWN
     if hidden > 0:
-        present = sorted(present, key=lambda row: row["f1"])[:MOST_CLASSES_SHOWN]
-    title = f"the {MOST_CLASSES_SHOWN} classes of {hidden + MOST_CLASSES_SHOWN} with the lowest f1" if hidden > 0 else "classes"
-    rows = [(row["class"], f"{row['count']:,}", *(percent(row[name]) for name in ("precision", "recall", "f1"))) for row in present]
-    return make_table(title, ("class",), ("images", "precision", "recall", "f1"), rows)
+        present = sorted(present, key=lambda row: row[worst])[:MOST_CLASSES_SHOWN]
+    title = (
+        f"the {MOST_CLASSES_SHOWN} classes of {hidden + MOST_CLASSES_SHOWN} with the lowest {spoken(worst)}" if hidden > 0 else "classes"
+    )
+    rows = [(row["class"], f"{row['count']:,}", *(percent(row[name]) for name in names)) for row in present]
+    return make_table(title, ("class",), ("images", *map(spoken, names)), rows)
+
+
+def per_target_table(per_target: Sequence[Mapping[str, Any]]) -> Table:
+    """Errors of each predicted number, in its own unit; of more than 20 those with the lowest R2."""
+    hidden = len(per_target) - MOST_CLASSES_SHOWN
+    shown = sorted(per_target, key=lambda row: row["r2"])[:MOST_CLASSES_SHOWN] if hidden > 0 else per_target
+    title = f"the {MOST_CLASSES_SHOWN} numbers of {len(per_target)} with the lowest r2" if hidden > 0 else "numbers"
+    names = ("mae", "rmse", "r2")
+    rows = [(row["target"], *(metric_text(name, row[name]) for name in names)) for row in shown]
+    return make_table(title, ("number",), names, rows)
+
+
+def spoken(name: str) -> str:
+    return name.replace("_", " ")

@@ -8,13 +8,10 @@ from typing import Any
 
 from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted
 from cnntrain.report.event_file import EventFile
-from cnntrain.report.figures import percent
-from cnntrain.report.plots import confusion_figure, figure_pixels, image_grid
+from cnntrain.report.plots import figure_pixels, image_grid
 from cnntrain.report.screen import printable, say
 
 FOLDER = "tensorboard"
-METRICS_OF_RUN = ("val/top1", "val/loss", "train/top1", "train/loss")
-MOST_MISCLASSIFIED = 32
 
 
 class TensorBoardListener:
@@ -66,32 +63,45 @@ class TensorBoardListener:
         """
         self._add(lambda: [self.make.image(name, image_grid(images), dataformats="HWC")], step)
 
-    def misclassified(self, images: Any, wrong: Sequence[tuple[str, str, float]], step: int) -> None:
-        """The first 32 misclassified images, row by row, and what they were taken for.
+    def mistakes(self, name: str, images: Any, header: Sequence[str], rows: Sequence[Sequence[str]], step: int) -> None:
+        """Images and, in the same order, a table of what was said of each.
 
         Args:
             images: (N, C, H, W) uint8.
-            wrong: N times (true class, predicted class, its probability).
+            header: of the table's columns.
+            rows: N times a cell for each column.
         """
-        if not wrong:
+        if not rows:
             return
-        lines = ["| image | true | predicted | probability |", "|---|---|---|---|"]
-        for number, (true, predicted, probability) in enumerate(wrong[:MOST_MISCLASSIFIED], start=1):
-            lines.append(f"| {number} | {_cell(true)} | {_cell(predicted)} | {percent(probability)} |")
-        self.pictures("misclassified", images[:MOST_MISCLASSIFIED], step)
-        self._add(lambda: [self.make.text("misclassified", "\n".join(lines))], step)
+        lines = [_line("image", *header), "|---" * (len(header) + 1) + "|"]
+        lines += [_line(str(number), *row) for number, row in enumerate(rows, start=1)]
+        self.pictures(name, images, step)
+        self._add(lambda: [self.make.text(name, "\n".join(lines))], step)
 
-    def confusion(self, confusion: Any, classes: Sequence[str], step: int) -> None:
-        """The confusion matrix, (K, K) counts, as a picture."""
-        self._add(lambda: [self.make.image("confusion", figure_pixels(confusion_figure(confusion, classes)), dataformats="HWC")], step)
+    def figure(self, name: str, draw: Callable[[], Any | None], step: int) -> None:
+        """A matplotlib Figure as a picture.
 
-    def hparams(self, values: Mapping[str, Any]) -> None:
-        """The settings by which the HPARAMS tab compares runs; their results are the scalars of the run itself."""
+        Args:
+            draw: makes it, or gives None; what it raises is no reason to end a run.
+        """
+
+        def summaries() -> list[Any]:
+            drawn = draw()
+            return [] if drawn is None else [self.make.image(name, figure_pixels(drawn), dataformats="HWC")]
+
+        self._add(summaries, step)
+
+    def hparams(self, values: Mapping[str, Any], metrics: Sequence[str]) -> None:
+        """The settings by which the HPARAMS tab compares runs; their results are the scalars of the run itself.
+
+        Args:
+            metrics: names of these scalars.
+        """
         plain = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in values.items()}
 
         def summaries() -> list[Any]:
             # SummaryWriter.add_hparams would make a folder of its own, which TensorBoard shows as a second run
-            experiment, session_start, self.session_end = self.make.hparams(plain, dict.fromkeys(METRICS_OF_RUN, 0.0))
+            experiment, session_start, self.session_end = self.make.hparams(plain, dict.fromkeys(metrics, 0.0))
             return [experiment, session_start]
 
         self._add(summaries, 0)
@@ -133,5 +143,5 @@ class TensorBoardListener:
         say(f"TensorBoard's files in {self.folder} cannot be written ({error}); the run goes on without them", logging.WARNING)
 
 
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|")
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |"

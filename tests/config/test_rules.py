@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cnntrain.config.rules import eval_rules, train_rules
+from cnntrain.config.rules import eval_rules, task_rules, train_rules
 from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig, TransformsConfig
 
 
@@ -93,6 +93,10 @@ def config(**changes: Any) -> TrainConfig:
             {"trainer": TrainerConfig(device="cpu", precision="fp16")},
             "trainer.precision=fp16 needs a GPU; take trainer.precision=bf16, fp32 or auto",
         ),
+        (
+            {"data": DataConfig(sampler="balanced"), "trainer": TrainerConfig(class_weights="balanced")},
+            "data.sampler=balanced and trainer.class_weights=balanced together overshoot: rare classes would count twice; take one",
+        ),
     ],
 )
 def test_each_rule_has_its_sentence(changes: dict[str, Any], sentence: str) -> None:
@@ -125,3 +129,53 @@ def test_eval_takes_one_folder() -> None:
         "data.val_dir has no effect beside data.file; give one of them"
     ]
     assert eval_rules(EvalConfig("x", data=EvalDataConfig(file="a", root="b"))) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "sentence"),
+    [
+        (
+            "regression",
+            {"objective": "val/top1"},
+            "objective=val/top1 is not measured where an image has numbers; there are: auto, val/mae, val/loss, val/rmse, val/r2",
+        ),
+        (
+            "classification",
+            {"objective": "val/map"},
+            "objective=val/map is not measured where an image has one class; there are: auto, val/top1, val/loss",
+        ),
+        (
+            "multilabel",
+            {"trainer": TrainerConfig(label_smoothing=0.1)},
+            "trainer.label_smoothing=0.1 has no effect where an image has several labels; set it to 0",
+        ),
+        (
+            "regression",
+            {"trainer": TrainerConfig(class_weights="balanced")},
+            "trainer.class_weights=balanced has no effect where an image has numbers; set it to none",
+        ),
+        (
+            "classification",
+            {"trainer": TrainerConfig(regression_loss="l1")},
+            "trainer.regression_loss=l1 has no effect where an image has one class; set it to null",
+        ),
+        (
+            "multilabel",
+            {"data": DataConfig(sampler="balanced")},
+            "data.sampler=balanced needs one class an image, but an image has several labels; "
+            "take data.sampler=shuffle trainer.class_weights=balanced",
+        ),
+        (
+            "regression",
+            {"data": DataConfig(sampler="balanced")},
+            "data.sampler=balanced needs one class an image, but an image has numbers; set it to shuffle",
+        ),
+    ],
+)
+def test_a_setting_that_does_not_go_with_the_task_is_told(task: str, changes: dict[str, Any], sentence: str) -> None:
+    assert task_rules(config(**changes), task) == [sentence]
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
+def test_the_defaults_go_with_every_task(task: str) -> None:
+    assert task_rules(config(), task) == []

@@ -35,7 +35,7 @@ def test_one_folder_holds_all_jobs(cnntrain: "Recorder") -> None:
     assert cnntrain("-m", "seed=0,1", "name=two") == 0
     assert cnntrain.claims == [("two", True, None)]
     ((sweep, objective),) = cnntrain.finished
-    assert objective == "val/top1"
+    assert objective == "auto"
     assert [job.folder for job in cnntrain.ran] == [(sweep / "0").absolute(), (sweep / "1").absolute()]
     assert sorted(path.name for path in sweep.iterdir()) == ["0", "1"]
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic
 from cnntrain.engine.step import TrainStep
+from cnntrain.engine.tasks import Classification
 
 CPU = Arithmetic(torch.device("cpu"), "fp32", channels_last=False)
 
@@ -26,7 +27,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 def make_step(model: nn.Module, optimizer: dict[str, object] | None = None, **keywords: float) -> TrainStep:
     optimizer = optimizer or {"type": "sgd", "lr": 0.1}
-    return TrainStep(model, build_optimizer(optimizer, model), nn.CrossEntropyLoss(), CPU, seed=0, **keywords)  # type: ignore[arg-type]
+    return TrainStep(model, build_optimizer(optimizer, model), Classification(3), CPU, seed=0, **keywords)  # type: ignore[arg-type]
 
 
 def test_a_step_is_torchs_own_step() -> None:
@@ -51,7 +52,7 @@ def test_micro_batches_add_up_to_the_batch(accumulation_steps: int) -> None:
     one = make_step(whole)(images, labels, step=0, lr=0.1, want_norm=False)
     many = make_step(parts, accumulation_steps=accumulation_steps)(images, labels, step=0, lr=0.1, want_norm=False)
     assert float(one.loss) == pytest.approx(float(many.loss), abs=1e-6)
-    assert int(one.num_correct) == int(many.num_correct)
+    assert int(one.sums) == int(many.sums)
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 
@@ -67,8 +68,8 @@ def test_a_change_of_the_batch_comes_first_and_its_shares_are_the_targets(accumu
         return given * 0.5, shares
 
     model, reference = tiny(), tiny()
-    loss = nn.CrossEntropyLoss(label_smoothing=0.2)
-    step = TrainStep(model, build_optimizer({"type": "sgd", "lr": 0.1}, model), loss, CPU, seed=0, changes=[change])
+    task = Classification(3, label_smoothing=0.2)
+    step = TrainStep(model, build_optimizer({"type": "sgd", "lr": 0.1}, model), task, CPU, seed=0, changes=[change])
     step.accumulation_steps = accumulation_steps
     result = step(images, labels, step=4, lr=0.1, want_norm=False)
 
@@ -79,7 +80,7 @@ def test_a_change_of_the_batch_comes_first_and_its_shares_are_the_targets(accumu
     torch.optim.SGD(reference.parameters(), lr=0.1, momentum=0.9).step()
     assert seen == [(6, labels.tolist(), 4)]  # the whole batch at once
     torch.testing.assert_close(result.loss, by_hand.detach())
-    assert int(result.num_correct) == int((logits.argmax(1) == torch.tensor([0, 1, 2, 1, 1, 2])).sum())
+    assert int(result.sums) == int((logits.argmax(1) == torch.tensor([0, 1, 2, 1, 1, 2])).sum())
     for a, b in zip(model.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(a, b)
 

@@ -11,6 +11,7 @@ from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.step import TrainStep
+from cnntrain.engine.tasks import Classification
 from cnntrain.engine.trainer import Plan, Trainer
 from cnntrain.errors import Diverged, Interrupted
 
@@ -34,7 +35,7 @@ def run(
     values = iter(top1 or [0.5] * 99)
     torch.manual_seed(0)
     model = nn.Linear(5, 3)
-    step = TrainStep(model, build_optimizer({"type": "sgd", "lr": lr}, model), nn.CrossEntropyLoss(), CPU, seed=0)
+    step = TrainStep(model, build_optimizer({"type": "sgd", "lr": lr}, model), Classification(3), CPU, seed=0)
 
     def stop() -> None:
         if stop_at is not None and trainer.progress.step == stop_at:

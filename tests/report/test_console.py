@@ -64,6 +64,21 @@ def test_plain_is_one_line_an_epoch() -> None:
     ]
 
 
+def test_each_task_has_its_own_figures_in_the_lines() -> None:
+    metrics = {"train/loss": 0.5, "train/mae": 30.0, "val/loss": 0.25, "val/mae": 21.5, "val/rmse": 25.0, "val/r2": 0.75, "lr": 0.1}
+    plain, live = io.StringIO(), io.StringIO()
+    for screen in (Screen(plain), Screen(live, force_terminal=True, force_interactive=True, width=160, _environ={"TERM": "xterm"})):
+        listener = ConsoleListener(screen)
+        for event in (RunStarted(0, 0, 1, 4, 4, 1), EpochDone(4, 1, metrics, True, 6.0)):
+            listener(event)
+        listener.close()
+    assert plain.getvalue().startswith(
+        "epoch 1/1  train/loss 0.5000  train/mae 30.00  val/loss 0.2500  val/mae 21.50  val/rmse 25.00  val/r2 0.7500"
+    )
+    assert "epoch 1/1  train/loss 0.5000  val/loss 0.2500  val/mae 21.50  6.0 s  best" in live.getvalue()
+    assert "loss 0.5000  val/mae 21.50" in live.getvalue()
+
+
 def test_long_epochs_speak_every_ten_seconds() -> None:
     stream = io.StringIO()
     play(Screen(stream), num_epochs=1, steps_per_epoch=25)

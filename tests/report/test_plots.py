@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnntrain.report.plots import as_pictures, confusion_figure, confusion_png, figure_pixels, image_grid
+from cnntrain.report.plots import as_pictures, confusion_figure, figure_pixels, figure_png, image_grid
 
 
 @pytest.mark.parametrize("num_classes", [1, 2, 10, 21, 101])
 def test_any_number_of_classes_gives_a_readable_size(tmp_path: Path, num_classes: int) -> None:
     counts = np.eye(num_classes, dtype=int) * 5
-    confusion_png(tmp_path / "c.png", counts, [f"class {k}" for k in range(num_classes)], "val")
+    figure_png(tmp_path / "c.png", confusion_figure(counts, [f"class {k}" for k in range(num_classes)], "val"))
     with Image.open(tmp_path / "c.png") as picture:
         assert min(picture.size) >= 400
         assert max(picture.size) <= 2600
@@ -42,7 +42,7 @@ def test_the_title_counts_what_is_wrong() -> None:
 
 
 def test_strange_class_names_are_drawn_as_they_are(tmp_path: Path) -> None:
-    confusion_png(tmp_path / "c.png", np.eye(3, dtype=int), ["$x^{", "猫", "\x1b[2J" + "long" * 20])
+    figure_png(tmp_path / "c.png", confusion_figure(np.eye(3, dtype=int), ["$x^{", "猫", "\x1b[2J" + "long" * 20]))
     (axes,) = confusion_figure(np.eye(3, dtype=int), ["$x^{", "猫", "abcdefghijklmnopqrstuvwxyz"]).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["$x^{", "猫", "abcdefgh…rstuvwxyz"]
 

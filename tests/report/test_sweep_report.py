@@ -78,6 +78,21 @@ def test_files_and_last_lines_name_the_best_run(sweep: Path, capsys: pytest.Capt
     assert re.search(r"optimizer.lr=0.01 epochs=3 +\| +2 \| +94.00 % ± 4.24 %", out)
 
 
+def test_an_objective_left_to_the_data_is_the_one_that_the_runs_came_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, mae in enumerate((3.5, 2.25)):
+        run = tmp_path / str(number)
+        run.mkdir()
+        write_run(run, {"overrides": [f"seed={number}"]})
+        best = {"epoch": 1, "step": 2, "val/mae": mae, "val/r2": 0.5, "val/loss": 1.0}
+        write_summary(run, {"status": "done", "objective": "val/mae", "best": best, "last": best, "seconds": 1.0})
+    written = write_sweep(tmp_path, "auto")
+    assert (written["objective"], written["best"]["run"]) == ("val/mae", "1")  # a smaller error is better
+    header = (tmp_path / "sweep.csv").read_text().splitlines()[0]
+    assert "best/val/mae,best/val/loss,best/val/r2" in header
+    assert "top1" not in header
+    assert "val/mae 2.250" in capsys.readouterr().out
+
+
 def test_a_sweep_without_results_says_where_to_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add_run(tmp_path, 0, [])
     (tmp_path / "1").mkdir()

@@ -12,7 +12,7 @@ from cnntrain.model.shapes import trace
 from cnntrain.model.stage import Stage
 from cnntrain.report.figures import duration, loss_text, metric_text, percent, size_text
 from cnntrain.report.screen import Screen
-from cnntrain.report.tables import evaluation_table, net_rows, net_table, per_class_table, results_table, show
+from cnntrain.report.tables import evaluation_table, net_rows, net_table, per_class_table, per_target_table, results_table, show
 
 
 def text_of(table: Table, **settings: Any) -> str:
@@ -139,6 +139,22 @@ def test_evaluation_lists_its_figures() -> None:
         ["loss", "1.0000"],
         ["macro", "f1", "-"],
     ]
+
+
+def test_average_precision_has_its_column_and_decides_which_classes_are_shown() -> None:
+    rows = [{**row, "average_precision": 1 - row["f1"]} for row in rows_of_classes(30)]
+    text = text_of(per_class_table(rows))
+    assert "the 20 classes of 30 with the lowest average precision" in text
+    assert "| class | images | average precision | precision |" in text
+    assert ("c29 " in text, "c9 " in text) == (True, False)
+
+
+def test_numbers_have_their_errors() -> None:
+    row = {"target": "age", "mae": 2.5, "rmse": 1234.5, "r2": 0.875}
+    assert ["age", "2.500", "1,234", "0.8750"] in [line.replace("|", "").split() for line in text_of(per_target_table([row])).splitlines()]
+    text = text_of(per_target_table([{**row, "target": f"t{k}", "r2": float(k)} for k in range(21)]))
+    assert "the 20 numbers of 21 with the lowest r2" in " ".join(text.split())
+    assert "t20 " not in text
 
 
 def test_a_terminal_gets_lines_and_colours_and_nobody_else() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cnntrain.engine.events import EpochDone, Measured, RunEnded, RunStarted, StepDone
+from cnntrain.report.plots import confusion_figure
 from cnntrain.report.tensorboard import TensorBoardListener
 
 
@@ -63,10 +64,13 @@ def test_text_pictures_and_hparams_lie_in_the_one_folder(tmp_path: Path) -> None
     listener = TensorBoardListener(tmp_path)
     listener.text("config", "optimizer:\n  lr: 0.1")
     listener.pictures("samples", np.zeros((5, 1, 8, 8), dtype=np.uint8))
-    listener.misclassified(np.zeros((2, 3, 8, 8), dtype=np.uint8), [("c|t", "dog", 0.5), ("\x1b[2J", "cat", 0.25)], 7)
-    listener.misclassified(np.zeros((0, 3, 8, 8), dtype=np.uint8), [], 7)
-    listener.confusion([[3, 1], [0, 2]], ["a", "b"], 7)
-    listener.hparams({"optimizer.lr": 0.1, "model": "resnet20", "size": [8, 8], "none": None})
+    listener.mistakes(
+        "misclassified", np.zeros((2, 3, 8, 8), dtype=np.uint8), ["true", "predicted"], [["c|t", "dog"], ["\x1b[2J", "cat"]], 7
+    )
+    listener.mistakes("none", np.zeros((0, 3, 8, 8), dtype=np.uint8), ["true"], [], 7)
+    listener.figure("confusion", lambda: confusion_figure([[3, 1], [0, 2]], ["a", "b"]), 7)
+    listener.figure("too large", lambda: None, 7)
+    listener.hparams({"optimizer.lr": 0.1, "model": "resnet20", "size": [8, 8], "none": None}, ["val/mae", "train/loss"])
     listener.close()
     found = read_back(tmp_path)
     assert {path.is_file() for path in (tmp_path / "tensorboard").iterdir()} == {True}
@@ -75,7 +79,7 @@ def test_text_pictures_and_hparams_lie_in_the_one_folder(tmp_path: Path) -> None
     assert (sample.width, sample.height) == (5 * 64 + 4 * 2, 64)
     config, wrong = (found.Tensors(f"{name}/text_summary")[0].tensor_proto.string_val[0].decode() for name in ("config", "misclassified"))
     assert config == "    optimizer:\n      lr: 0.1"
-    assert wrong.splitlines()[2:] == ["| 1 | c\\|t | dog | 50.00 % |", "| 2 | \\x1b[2J | cat | 25.00 % |"]
+    assert wrong.splitlines() == ["| image | true | predicted |", "|---|---|---|", "| 1 | c\\|t | dog |", "| 2 | \\x1b[2J | cat |"]
     assert set(found.summary_metadata) >= {"_hparams_/experiment", "_hparams_/session_start_info", "_hparams_/session_end_info"}
 
 
