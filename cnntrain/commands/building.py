@@ -169,6 +169,7 @@ def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, a
         batch_size=config.batch_size,
         seed=config.seed,
         shuffle=shuffle,
+        balanced=shuffle and config.data.sampler == "balanced",
         num_workers=config.data.num_workers,
         cache=config.data.cache,
         cache_budget_mib=config.data.cache_budget_mib,

@@ -11,6 +11,37 @@ def epoch_order(seed: int, epoch: int, num_images: int) -> np.ndarray:
     return np.argsort(keys, kind="stable")
 
 
+def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
+    """The images of one epoch where each class comes equally often, in random order; as many as there are images.
+
+    A class with fewer images than its part shows them again: each of them once before any of them once more. Of one
+    with more a part is drawn, another in each epoch. Where all classes are of one size this is epoch_order.
+
+    Args:
+        labels: (N,) int64.
+
+    Returns:
+        (N,) int64: index + N * (how often the image came before in this epoch), so that each time is augmented anew.
+    """
+    num_images = len(labels)
+    counts = np.bincount(labels)
+    present = np.flatnonzero(counts)
+    wanted = np.zeros(len(counts), np.int64)
+    wanted[present] = num_images // len(present)
+    class_keys = randomness.key(seed, randomness.BALANCE, epoch, present.astype(np.uint64))
+    wanted[present[np.argsort(class_keys, kind="stable")[: num_images % len(present)]]] += 1
+    keys = randomness.key(seed, randomness.BALANCE, epoch, np.arange(num_images, dtype=np.uint64), 1)
+    by_class = np.lexsort((keys, labels))
+    starts = np.cumsum(counts) - counts
+    rank = np.empty(num_images, np.int64)  # of an image among those of its class, in this epoch
+    rank[by_class] = np.arange(num_images) - starts[labels[by_class]]
+    times = wanted[labels] // counts[labels] + (rank < wanted[labels] % counts[labels])
+    indices = np.repeat(np.arange(num_images), times)
+    before = np.arange(num_images) - np.repeat(np.cumsum(times) - times, times)
+    drawn = indices + num_images * before
+    return drawn[np.argsort(randomness.key(seed, randomness.ORDER, epoch, drawn.astype(np.uint64)), kind="stable")]
+
+
 def sample_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
     """A key for each image of a batch: (B,) int64 -> (B,) uint64.
 

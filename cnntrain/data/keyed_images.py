@@ -19,7 +19,7 @@ from cnntrain.data.pipeline import Pipeline, stacked
 from cnntrain.data.quarantine import Bad, replaced
 
 Batch = tuple[Tensor, Tensor, Tensor]
-Request = tuple[int, np.ndarray]  # epoch, indices (B,) int64
+Request = tuple[int, np.ndarray]  # epoch, (B,) int64 as of keyed.balanced_order: an index, and N more for each time before in this epoch
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class KeyedImages(Dataset[Loaded]):
 
     def __getitem__(self, request: Request) -> Loaded:
         began = perf_counter()
-        epoch, numbers = request
-        keys = keyed.sample_keys(self.seed, epoch, numbers)
+        epoch, drawn = request
+        keys = keyed.sample_keys(self.seed, epoch, drawn)
+        numbers = drawn % len(self.targets)
         reader = Reader(self)
         with quiet_decoders():
             if self.kept is None or self.bad:

@@ -20,10 +20,14 @@ MOST_BAD = 0.1  # the default of data.max_bad
 
 
 class Requests(Sampler[Request]):
-    """The requests of the current epoch; loader processes that live on ask it anew for each."""
+    """The requests of the current epoch; loader processes that live on ask it anew for each.
 
-    def __init__(self, num_images: int, *, batch_size: int, seed: int, shuffle: bool):
-        self.num_images, self.batch_size, self.seed, self.shuffle = num_images, batch_size, seed, shuffle
+    Args:
+        labels: (N,) int64, where each class shall come equally often; see Loader.
+    """
+
+    def __init__(self, num_images: int, *, batch_size: int, seed: int, shuffle: bool, labels: np.ndarray | None = None):
+        self.num_images, self.batch_size, self.seed, self.shuffle, self.labels = num_images, batch_size, seed, shuffle, labels
         self.epoch = 0
         drops = shuffle and num_images >= batch_size  # a training step on a few left-over images would be a noisy one
         self.num_used = num_images // batch_size * batch_size if drops else num_images
@@ -32,9 +36,14 @@ class Requests(Sampler[Request]):
         return -(-self.num_used // self.batch_size)
 
     def __iter__(self) -> Iterator[Request]:
-        order = keyed.epoch_order(self.seed, self.epoch, self.num_images) if self.shuffle else np.arange(self.num_images)
+        order = self.order()
         for start in range(0, self.num_used, self.batch_size):
             yield self.epoch, order[start : min(start + self.batch_size, self.num_used)]
+
+    def order(self) -> np.ndarray:
+        if self.labels is not None:
+            return keyed.balanced_order(self.seed, self.epoch, self.labels)
+        return keyed.epoch_order(self.seed, self.epoch, self.num_images) if self.shuffle else np.arange(self.num_images)
 
 
 class Loader:
@@ -47,6 +56,7 @@ class Loader:
         seed: of order, augmentation and replacement.
         shuffle: for training: a new order in each epoch, the last partial batch left out where there is a full one, and
             another image in the place of an unreadable one. Else unreadable ones are left out.
+        balanced: for training: each class comes equally often, see keyed.balanced_order.
         cache: where decoded images are kept: disk, memory, none, or auto: what fits into cache_budget_mib.
         cache_budget_mib: MiB.
         max_bad: largest share of unreadable images.
@@ -63,6 +73,7 @@ class Loader:
         batch_size: int,
         seed: int,
         shuffle: bool,
+        balanced: bool = False,
         cache: str,
         cache_budget_mib: int,
         max_bad: float = MOST_BAD,
@@ -76,7 +87,7 @@ class Loader:
         self.cache, self.cache_budget_mib = cache, cache_budget_mib
         self.keeping = decide(images, pipeline, cache, cache_budget_mib)
         self.statistics: Statistics | None = None  # of the images, once measured
-        self.requests = Requests(len(images), batch_size=batch_size, seed=seed, shuffle=shuffle)
+        self.requests = Requests(len(images), batch_size=batch_size, seed=seed, shuffle=shuffle, labels=images.labels if balanced else None)
         self.quarantine = Quarantine(images, most=max_bad)
         self.kept: Decoded | None = None
         self.dataset: KeyedImages | None = None

@@ -111,6 +111,21 @@ def test_the_number_of_workers_changes_nothing(make_set: Make, load: Load, steps
     assert same(alone, epochs(load(images, steps, num_workers=2), 1, 2))
 
 
+@pytest.mark.parametrize(("cache", "num_workers"), [("memory", 0), ("none", 1)])
+def test_a_balanced_epoch_is_the_same_for_any_number_of_workers_and_shows_an_image_anew_each_time(
+    make_set: Make, load: Load, cache: str, num_workers: int
+) -> None:
+    images = make_set(12).take(np.array([0, 1, 2, 3, 4, 5, 6, 8]))  # 4 of a, 3 of b, 1 of c
+    batches = epochs(load(images, BATCHED, balanced=True, cache=cache, num_workers=num_workers), 3)
+    assert same(batches, epochs(load(images, BATCHED, balanced=True, cache="none"), 3))
+    shown, targets, indices = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    assert sorted(torch.bincount(targets).tolist()) == [2, 3, 3]
+    assert torch.equal(targets, torch.from_numpy(images.targets)[indices])
+    times = shown[indices == 7]
+    assert len(times) >= 2
+    assert not torch.equal(times[0], times[1])
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("steps", [BATCHED, MIXED, CROPS, SHORTER, RAW], ids=["batched", "mixed", "crops", "shorter", "raw"])
