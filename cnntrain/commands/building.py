@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor
 
-from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of
+from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of, with_task
 from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.schema import EvalConfig, TrainConfig
 from cnntrain.data.growing import GrowingImages
@@ -19,7 +19,6 @@ from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_thread
 from cnntrain.engine.step import Change, TrainStep
 from cnntrain.engine.tasks import Task, build_task, task_from
 from cnntrain.errors import CheckpointError
-from cnntrain.measures import AUTO, objectives
 from cnntrain.model.factory import build_model
 from cnntrain.model.network import Network
 from cnntrain.randomness import INIT, key
@@ -40,7 +39,7 @@ class Parts:
     """What a training run is made of.
 
     Args:
-        config: with all that building decides filled in (epochs, batch_size, objective).
+        config: with all that building decides filled in (epochs, batch_size, objective, label_smoothing).
     """
 
     config: TrainConfig
@@ -107,9 +106,8 @@ def build(config: TrainConfig) -> Parts:
     train = training_loader(data.train, pipelines[0], config, arithmetic, shuffle=True)
     val = training_loader(data.val, pipelines[1], config, arithmetic, shuffle=False)
     check_length(config, steps_per_epoch=len(train))
-    objective = objectives(data.train.task)[0] if config.objective == AUTO else config.objective
-    config = replace(config, epochs=choose_epochs(config, steps_per_epoch=len(train)), objective=objective)
-    task = build_task(data.train.task, data.train.targets, len(data.train.classes), trainer)
+    config = with_task(replace(config, epochs=choose_epochs(config, steps_per_epoch=len(train))), data.train.task)
+    task = build_task(data.train.task, data.train.targets, len(data.train.classes), config.trainer)
     torch.manual_seed(key(config.seed, INIT) >> 1)
     model = build_model(
         config.model,

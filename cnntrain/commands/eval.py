@@ -19,7 +19,7 @@ from cnntrain.data.manifest import scan_manifest_for_eval
 from cnntrain.data.scan import Scan
 from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError, DataError
-from cnntrain.measures import OF_TASK, REGRESSION
+from cnntrain.measures import CLASSIFICATION, OF_TASK, REGRESSION
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,13 +76,13 @@ def run(job: Job) -> float:
 
 def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]]:
     """What was asked for; without a folder or manifest, the split of the training run, found again as training found it."""
-    trained_on, given = kept.data_config, config.data
+    trained_on, given, task = kept.data_config, config.data, kept.task["name"]
     split = config.split or trained_on.val_split
     if given.file is not None:
-        root = given.root or str(Path(given.file).parent)
-        return only_split(scan_manifest_for_eval(replace(trained_on, file=given.file, root=root), split=split, classes=kept.classes))
-    if trained_on.task in ("multilabel", "regression") and (given.root is not None or given.val_dir is not None):
-        raise ConfigError(f"checkpoint={config.checkpoint} was trained on a manifest ({trained_on.task}); give one by data.file=FILE.csv")
+        data = replace(trained_on, file=given.file, root=given.root or str(Path(given.file).parent), task=task)
+        return only_split(scan_manifest_for_eval(data, split=split, classes=kept.classes))
+    if task != CLASSIFICATION and (given.root is not None or given.val_dir is not None):
+        raise ConfigError(f"checkpoint={config.checkpoint} was trained on a manifest ({task}); give one by data.file=FILE.csv")
     if given.val_dir is not None:
         return only_split(scan_for_eval(Path(given.val_dir), split=split, classes=kept.classes))
     if given.root is not None:

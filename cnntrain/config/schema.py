@@ -113,7 +113,9 @@ class TrainerConfig:
     channels_last: bool = setting(True, "store feature maps as (N, H, W, C), which most devices compute faster")
     threads: int | None = setting(None, "CPU threads; null: torch's choice, one for each core", low=1, optional=True)
     deterministic: bool = setting(False, "only algorithms that repeat bit by bit on a GPU too (slower)")
-    label_smoothing: float = setting(0.0, "share of the target spread evenly over all classes", low=0.0, high=0.99)
+    label_smoothing: float | None = setting(
+        0.0, "share of the target spread evenly over all classes; null: 0.1 where an image has one class", low=0.0, high=0.99, optional=True
+    )
     progressive_size: Any = setting(
         None,
         "training images start smaller and grow to data.image_size: {start: 0.5, until: 0.8}; null: full size throughout",

@@ -9,6 +9,7 @@ from cnntrain.data.findings import shown
 from cnntrain.data.manifest_table import ManifestFault
 
 MOST_NUMBERED_CLASSES = 20  # different whole numbers that auto takes for classes
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 MOST_TARGETS = 2**30  # float32 numbers in one table of targets: 4 GiB
 
 
@@ -51,12 +52,12 @@ def task_of(cells: Sequence[Sequence[str]], *, asked: str, columns: Sequence[str
 
 
 def number(cell: str) -> float | None:
-    """A finite number, or None."""
+    """A finite number that fits float32, or None."""
     try:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and abs(value) <= LARGEST_NUMBER else None
 
 
 def parts_of(cell: str, separator: str) -> list[str]:

@@ -214,7 +214,7 @@ def build_task(name: str, targets: np.ndarray, num_outputs: int, trainer: Traine
     balanced = trainer.class_weights == "balanced"
     if name == CLASSIFICATION:
         weights = balanced_class_weights(targets, num_outputs) if balanced else None
-        return Classification(num_outputs, label_smoothing=trainer.label_smoothing, class_weights=weights)
+        return Classification(num_outputs, label_smoothing=trainer.label_smoothing or 0.0, class_weights=weights)
     if name == MULTILABEL:
         return Multilabel(num_outputs, pos_weight=balanced_pos_weight(targets) if balanced else None)
     mean, std = mean_and_std(targets)
