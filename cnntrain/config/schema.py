@@ -53,7 +53,9 @@ class DataConfig:
     strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
-    num_workers: int = setting(0, "loader processes beside the main one; 0 loads in the main process", low=0)
+    num_workers: Any = setting(
+        "auto", "loader processes beside the main one, 0 for none; auto: as the first batches show", type="int", words=("auto",), low=0
+    )
     cache: str = setting(
         "auto",
         "where decoded images are kept: disk (for later runs too), memory, none; auto: disk where they fit the budget",
@@ -155,7 +157,9 @@ class EvalDataConfig:
     root: str | None = setting(None, "folder that holds SPLIT/<class>/*; null: the one trained on", optional=True)
     val_dir: str | None = setting(None, "folder that holds <class>/* itself", optional=True)
     file: str | None = setting(None, "manifest, with the columns of the one trained on; root is what its paths start from", optional=True)
-    num_workers: int | None = setting(None, "loader processes; null: as in training", low=0, optional=True)
+    num_workers: Any = setting(
+        None, "loader processes, 0 for none, or auto; null: as in training", type="int", words=("auto",), low=0, optional=True
+    )
 
 
 @dataclass
