@@ -24,7 +24,8 @@ from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import DataConfig, TrainConfig
 from cnntrain.config.stored import as_yaml
 from cnntrain.data.images import ImageSet
-from cnntrain.engine.events import Event, Listener
+from cnntrain.data.loaders import Loader
+from cnntrain.engine.events import EpochDone, Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
@@ -116,6 +117,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
             board,
             Pictures(board, parts, validation, net),
             stack.enter_context(ConsoleListener()),
+            TellTimes(parts.train),
         ]
         trainer.fit()
     conclude(run, job)
@@ -138,6 +140,20 @@ class Fan:
     def __call__(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
+
+
+class TellTimes:
+    """A listener: after the first epoch, where its time went, if images were waited for."""
+
+    def __init__(self, loader: Loader):
+        self.loader, self.told = loader, False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, EpochDone) and not self.told:
+            self.told = True
+            text = self.loader.explanation()
+            if text is not None:
+                say(text)
 
 
 def make_trainer(

@@ -59,7 +59,9 @@ class DataConfig:
         "images of an epoch: shuffle (each once) or balanced (as many of each class, so that rare ones come often)",
         choices=("shuffle", "balanced"),
     )
-    num_workers: int = setting(0, "loader processes beside the main one; 0 loads in the main process", low=0)
+    num_workers: Any = setting(
+        "auto", "loader processes beside the main one, 0 for none; auto: as the first batches show", type="int", words=("auto",), low=0
+    )
     cache: str = setting(
         "auto",
         "where decoded images are kept: disk (for later runs too), memory, none; auto: disk where they fit the budget",
@@ -179,7 +181,9 @@ class EvalDataConfig:
     root: str | None = setting(None, "folder that holds SPLIT/<class>/*; null: the one trained on", optional=True)
     val_dir: str | None = setting(None, "folder that holds <class>/* itself", optional=True)
     file: str | None = setting(None, "manifest, with the columns of the one trained on; root is what its paths start from", optional=True)
-    num_workers: int | None = setting(None, "loader processes; null: as in training", low=0, optional=True)
+    num_workers: Any = setting(
+        None, "loader processes, 0 for none, or auto; null: as in training", type="int", words=("auto",), low=0, optional=True
+    )
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """Batches of one epoch: the same bits for any number of loader processes, with or without a cache."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ from torch.utils.data import Sampler
 from cnntrain.data import keyed
 from cnntrain.data.cache import Progress, Say, decide, keep, measure
 from cnntrain.data.decoded import Decoded
+from cnntrain.data.feeding import Choice, Times, available_cores, explanation
 from cnntrain.data.images import ImageSet
 from cnntrain.data.keyed_images import Batch, KeyedImages, Loaded, Request
 from cnntrain.data.pipeline import Pipeline, Statistics
@@ -29,6 +32,7 @@ class Requests(Sampler[Request]):
     def __init__(self, num_images: int, *, batch_size: int, seed: int, shuffle: bool, labels: np.ndarray | None = None):
         self.num_images, self.batch_size, self.seed, self.shuffle, self.labels = num_images, batch_size, seed, shuffle, labels
         self.epoch = 0
+        self.first = 0  # batch of the epoch to begin with
         drops = shuffle and num_images >= batch_size  # a training step on a few left-over images would be a noisy one
         self.num_used = num_images // batch_size * batch_size if drops else num_images
 
@@ -37,7 +41,7 @@ class Requests(Sampler[Request]):
 
     def __iter__(self) -> Iterator[Request]:
         order = self.order()
-        for start in range(0, self.num_used, self.batch_size):
+        for start in range(self.first * self.batch_size, self.num_used, self.batch_size):
             yield self.epoch, order[start : min(start + self.batch_size, self.num_used)]
 
     def order(self) -> np.ndarray:
@@ -60,7 +64,7 @@ class Loader:
         cache: where decoded images are kept: disk, memory, none, or auto: what fits into cache_budget_mib.
         cache_budget_mib: MiB.
         max_bad: largest share of unreadable images.
-        num_workers: processes beside this one; 0 loads in this one.
+        num_workers: processes beside this one; 0 loads in this one; auto: as the first batches show.
         processes: more on them; takes the place of num_workers.
         pin_memory: page-locked batches, for copies to a GPU.
     """
@@ -77,12 +81,17 @@ class Loader:
         cache: str,
         cache_budget_mib: int,
         max_bad: float = MOST_BAD,
-        num_workers: int = 0,
+        num_workers: int | str = 0,
         processes: Processes | None = None,
         pin_memory: bool = False,
     ):
         self.images, self.pipeline, self.seed = images, pipeline, seed
-        self.processes = Processes(num_workers) if processes is None else processes
+        self.processes = processes or Processes(num_workers if isinstance(num_workers, int) else 0)
+        self.choice: Choice | None = None
+        if num_workers == "auto":
+            self.choice = Choice(possible=self.processes.method == "fork" or pipeline.is_shipped)
+        self.times = Times()  # of the last epoch
+        self.say: Say = lambda _: None
         self.pin_memory = pin_memory and torch.cuda.is_available()
         self.cache, self.cache_budget_mib = cache, cache_budget_mib
         self.keeping = decide(images, pipeline, cache, cache_budget_mib)
@@ -92,6 +101,7 @@ class Loader:
         self.kept: Decoded | None = None
         self.dataset: KeyedImages | None = None
         self.workers: Workers | None = None
+        self.starting = False
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -108,6 +118,8 @@ class Loader:
             if step["type"] == "shorten":
                 where = f"images whose shorter side is at most {step['size']} pixels"
                 found.append(f"{self.images.split}: random_resized_crop cuts from {where} (its read_size)")
+        if self.requests.shuffle and self.choice is not None and self.choice.decided == 0:
+            found.append(f"{self.images.split}: no loader processes (data.num_workers=auto on {self.choice.num_cores} cores)")
         return found
 
     def prepare(self, progress: Progress | None = None, say: Say = lambda _: None) -> None:
@@ -122,6 +134,7 @@ class Loader:
         """
         if self.dataset is not None:
             return
+        self.say = say
         self.kept, bad = keep(
             self.images, self.pipeline, self.keeping, cache=self.cache, budget_mib=self.cache_budget_mib, progress=progress, say=say
         )
@@ -147,12 +160,47 @@ class Loader:
         """
         self.prepare()
         self.requests.epoch = epoch
-        for loaded in self.from_workers() if self.processes.count else self.from_here():
+        self.times = times = Times()
+        began = perf_counter()
+        for loaded in self.loaded():
+            ready = perf_counter()
             self.quarantine.add(loaded.bad)
             if loaded.nothing_left:
                 raise CannotGoOn(self.quarantine.too_many())
             if len(loaded.indices):
                 yield loaded.images, loaded.targets, loaded.indices
+            if not self.starting:  # which may take seconds, once
+                times.waiting += ready - began
+            self.starting = False
+            began = perf_counter()
+            times.step += began - ready
+            times.num_batches += 1
+            times.spent.add(loaded.spent)
+
+    def loaded(self) -> Iterator[Loaded]:
+        """From this process; or from others, also from the middle of an epoch on."""
+        self.requests.first = 0
+        if self.choice is not None and self.choice.decided is None:
+            yield from self.measured(self.choice)
+        if self.processes.count:
+            yield from self.from_workers()
+        else:
+            yield from self.from_here()
+
+    def measured(self, choice: Choice) -> Iterator[Loaded]:
+        """Batches made here, until the choice is made or the epoch is over."""
+        began = perf_counter()
+        for loaded in self.from_here():
+            ready = perf_counter()
+            yield loaded
+            self.requests.first += 1
+            stepped = perf_counter()
+            choice.add(ready - began, stepped - ready)
+            began = stepped
+            if choice.decided is not None:
+                self.say(f"{self.images.split}: {choice.sentence()}")
+                self.processes = replace(self.processes, count=choice.decided)
+                return
 
     def from_here(self) -> Iterator[Loaded]:
         assert self.dataset is not None
@@ -163,12 +211,22 @@ class Loader:
     def from_workers(self) -> Iterator[Loaded]:
         assert self.dataset is not None
         if self.workers is None:
-            self.workers = Workers(self.dataset, self.requests, self.processes, pin_memory=self.pin_memory)
+            self.workers, self.starting = Workers(self.dataset, self.requests, self.processes, pin_memory=self.pin_memory), True
         try:
             yield from self.workers
         except CannotGoOn:
             self.close()
             raise
+
+    def explanation(self) -> str | None:
+        """Where the last epoch's time went and what would help; None where batches were hardly waited for."""
+        return explanation(
+            self.times,
+            self.keeping,
+            slow_steps=self.pipeline.slow_steps,
+            num_workers=self.processes.count,
+            num_cores=available_cores(),
+        )
 
     def close(self) -> None:
         """End the loader processes."""

@@ -11,14 +11,13 @@ from torch import Tensor
 from cnntrain.config.components import registry
 from cnntrain.config.components.data import TRANSFORMS, resized, size_pair, transform_faults
 from cnntrain.data import keyed
-from cnntrain.data.batched import Shorten, Step, read_size
+from cnntrain.data.batched import NO_KEYS, Shorten, Step, alone, read_size
 from cnntrain.data.transforms import BUILDERS, EachImage
 from cnntrain.errors import ConfigError
 
 # Source: torchvision's references; the channel means over ImageNet's training images, scaled to [0, 1]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ONCE = ("resize", "center_crop")  # steps of the head: no randomness, uint8 -> uint8
-NO_KEYS = np.zeros(1, dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,9 @@ class Pipeline:
         self.head = [build_step(step) for step in self.head_steps]
         if num_head < len(self.steps) and self.steps[num_head]["type"] == "random_resized_crop":
             crop = self.steps[num_head]  # its own first move is the same in every epoch too
-            self.head_steps.append({"type": "shorten", "size": crop["read_size"], "interpolation": crop["interpolation"]})
-            self.head.append(Shorten(crop["read_size"], interpolation=crop["interpolation"]))
+            if self.fixed_size is None or min(self.fixed_size) > crop["read_size"]:
+                self.head_steps.append({"type": "shorten", "size": crop["read_size"], "interpolation": crop["interpolation"]})
+                self.head.append(Shorten(crop["read_size"], interpolation=crop["interpolation"]))
         waits = self.needs_statistics  # then only the head can run, which is what the statistics are measured on
         self.tail = [] if waits else [(n, build_step(step)) for n, step in enumerate(self.steps) if n >= num_head]
         self.draws_from_torch = any(step.draws_from_torch for _, step in self.tail)
@@ -72,6 +72,16 @@ class Pipeline:
             return None
         first = self.head_steps[0]
         return (first["size"],) * 2 if first["type"] == "shorten" else resized(first, self.image_size)
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether no step is a user's own: other processes, which lack the user's file, can then make it too."""
+        return all(step["type"] in TRANSFORMS for step in self.steps)
+
+    @property
+    def slow_steps(self) -> list[str]:
+        """Steps that work image by image."""
+        return [self.steps[number]["type"] for number, step in self.tail if isinstance(step, EachImage)]
 
     @property
     def needs_statistics(self) -> bool:
@@ -100,7 +110,7 @@ class Pipeline:
 
     def start(self, image: Tensor) -> Tensor:
         """The head, for one image: (C, H, W) uint8 -> (C, h, w) uint8."""
-        images = image[None]
+        images = alone(image)
         for step in self.head:
             images = step(images, NO_KEYS)
         return images[0]

@@ -92,6 +92,13 @@ def test_a_resized_crop_brings_its_read_size_into_the_head_and_the_description()
     assert build({"type": "random_resized_crop", "read_size": 99}, TO_TENSOR).start(batch(1, side=200)[0]).shape == (3, 99, 99)
 
 
+@pytest.mark.parametrize(("size", "after"), [(20, (20, 20)), (300, (262, 262))])
+def test_a_head_of_one_size_is_brought_down_only_where_it_is_larger(size: int, after: tuple[int, int]) -> None:
+    pipeline = build({"type": "resize", "size": size}, {"type": "random_resized_crop"}, TO_TENSOR, size=(64, 64))
+    assert pipeline.fixed_size == after
+    assert len(pipeline.head) == (1 if after[0] == size else 2)
+
+
 @pytest.mark.parametrize(
     ("steps", "at_least"),
     [
