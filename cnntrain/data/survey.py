@@ -1,8 +1,7 @@
-"""Sizes, formats and modes of the images of one split, by the headers of their files alone."""
+"""Sizes, formats and modes of the images of one split: what is known of them, else by the headers of their files."""
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from PIL import Image
 
 from cnntrain.data.containers import NAMES
 from cnntrain.data.decode import open_file, orientation_of, quiet_decoders
+from cnntrain.data.facts import BAD, GOOD, UNKNOWN, load
 from cnntrain.data.images import ImageSet
 
 FILES_PER_TASK = 256
@@ -21,8 +21,7 @@ Header = tuple[int, int, str, str]  # height, width, mode, format
 
 @dataclass
 class Survey:
-    """What the headers say.
-
+    """
     Args:
         sizes: (height, width) of the upright picture -> number of images.
         modes: in Pillow's words, such as RGB, L or P.
@@ -45,34 +44,37 @@ class Survey:
         return found
 
 
-def survey(images: ImageSet, tell: Callable[[int, int], None] | None = None) -> Survey:
-    """Read all headers, on threads.
-
-    Args:
-        tell: called with (images done, all images) now and then.
-    """
-    found = Survey()
+def survey(images: ImageSet) -> Survey:
+    """What is known of each file from an earlier look at its pixels; of the others their headers, read on threads."""
+    facts = load(images).rows
+    found = of_facts(facts[facts["state"] == GOOD])
+    found.unreadable = np.flatnonzero(facts["state"] == BAD).tolist()
+    unknown = np.flatnonzero(facts["state"] == UNKNOWN).tolist()
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         with quiet_decoders():
-            starts = range(0, len(images), FILES_PER_TASK)
-            for start, headers in zip(starts, pool.map(lambda start: headers_from(images, start), starts), strict=True):
-                for index, header in enumerate(headers, start):
-                    if header is None:
+            parts = [unknown[start : start + FILES_PER_TASK] for start in range(0, len(unknown), FILES_PER_TASK)]
+            for part, headers in zip(parts, pool.map(lambda part: [header(images, index) for index in part], parts), strict=True):
+                for index, each in zip(part, headers, strict=True):
+                    if each is None:
                         found.unreadable.append(index)
                         continue
-                    found.sizes[header[:2]] += 1
-                    found.modes[header[2]] += 1
-                    found.formats[header[3]] += 1
-                if tell is not None:
-                    tell(start + len(headers), len(images))
+                    found.sizes[each[:2]] += 1
+                    found.modes[each[2]] += 1
+                    found.formats[each[3]] += 1
     finally:
         pool.shutdown(cancel_futures=True)
     return found
 
 
-def headers_from(images: ImageSet, start: int) -> list[Header | None]:
-    return [header(images, index) for index in range(start, min(start + FILES_PER_TASK, len(images)))]
+def of_facts(rows: np.ndarray) -> Survey:
+    """From rows of facts.py about readable files."""
+    sizes, counts = np.unique(np.stack([rows["height"], rows["width"]], axis=1), axis=0, return_counts=True)
+    found = Survey(Counter({(height, width): n for (height, width), n in zip(sizes.tolist(), counts.tolist(), strict=True)}))
+    for counter, key, name in ((found.modes, "mode", bytes.decode), (found.formats, "container", NAMES.__getitem__)):
+        values, counts = np.unique(rows[key], return_counts=True)
+        counter.update({name(value): count for value, count in zip(values.tolist(), counts.tolist(), strict=True)})
+    return found
 
 
 def header(images: ImageSet, index: int) -> Header | None:

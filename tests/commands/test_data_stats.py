@@ -10,6 +10,9 @@ from PIL import Image
 from tiny_runs import Run, tree, write_pictures
 
 from cnntrain.cli import main
+from cnntrain.config.schema import DataConfig
+from cnntrain.data import facts
+from cnntrain.data.folder import scan_train_val
 from cnntrain.report.contact_sheet import GAP, MARGIN
 
 
@@ -48,6 +51,15 @@ def test_classes_sizes_and_modes_are_counted(mixed: Path, capsys: pytest.Capture
     assert train["modes"] == {"RGB": 12, "L": 1}
     assert train["formats"] == {"PNG": 12, "JPEG": 1}
     assert found["splits"]["val"]["classes"] == {"a": 1, "b": 1, "c": 0}
+
+
+def test_what_is_known_of_the_files_says_the_same_as_their_headers(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    headers = stats(capsys)
+    train = scan_train_val(DataConfig(root="pictures"), seed=0).pair()[0]
+    known = facts.load(train)
+    facts.examine_unknown(train, known)
+    assert len(facts.load(train).unknown()) == 0
+    assert stats(capsys) == headers
 
 
 def test_mean_and_std_are_those_of_all_pixels(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
