@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": ("cnntrain.commands.train:COMMAND", "train a network on a folder of images; -m a=1,2 runs a sweep"),
     "eval": ("cnntrain.commands.eval:COMMAND", "evaluate a checkpoint on a folder of images"),
+    "data check": ("cnntrain.commands.data_check:COMMAND", "look at every file of a folder: what cannot be read, what is there twice, ..."),
     "data stats": ("cnntrain.commands.data_stats:COMMAND", "class counts, sizes and colours of a folder, and a sheet of its augmentations"),
     "list": ("cnntrain.commands.list:run", "name what there is: models, blocks, transforms, optimizers, ..."),
 }

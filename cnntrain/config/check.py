@@ -10,7 +10,7 @@ from typing import Any
 from cnntrain.config.components.parameters import REQUIRED, Component, Parameter, keyword_faults, show, value_faults
 from cnntrain.config.rules import eval_rules, train_rules
 from cnntrain.config.schema import MISSING as MUST_BE_GIVEN
-from cnntrain.config.schema import AnyConfig, DataStatsConfig, EvalConfig, TrainConfig
+from cnntrain.config.schema import AnyConfig, DataCheckConfig, DataStatsConfig, EvalConfig, TrainConfig
 from cnntrain.errors import did_you_mean
 
 WORDS = {int: "int", float: "float", bool: "bool", str: "str"}
@@ -25,6 +25,8 @@ def faults_of(config: AnyConfig, *, rules: bool = True) -> list[str]:
     faults = closed_faults(config)
     if isinstance(config, EvalConfig):
         return faults or (eval_rules(config) if rules else [])
+    if isinstance(config, DataCheckConfig):
+        return faults
     if isinstance(config, DataStatsConfig):
         return faults + transforms_faults(config)
     faults += open_faults(config)

@@ -14,6 +14,7 @@ MISSING = "???"  # OmegaConf's word for a value that the user must give
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 REGRESSION_LOSSES = ("mse", "l1", "smooth_l1")
+MOST_PIXELS = 120_000_000  # the largest cameras of phones give 108 million; decoding takes 7 to 13 bytes for each
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:
@@ -52,6 +53,7 @@ class DataConfig:
         None, "for quick tries: train on at most this many images, class by class, and validate on as large a share", low=1, optional=True
     )
     strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
+    max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
     sampler: str = setting(
@@ -232,4 +234,25 @@ class DataStatsConfig:
     transforms: TransformsConfig = field(default_factory=TransformsConfig)
 
 
-AnyConfig = TrainConfig | EvalConfig | DataStatsConfig
+@dataclass
+class CheckDataConfig:
+    """Which images to check."""
+
+    root: str = setting(MISSING, "folder that holds train/<class>/* and val/<class>/*")
+    train_dir: str | None = setting(None, "training folder, if it is not root/train_split", optional=True)
+    val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
+    train_split: str = setting("train", "name of the training folder in root")
+    val_split: str = setting("val", "name of the validation folder in root")
+    strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
+    max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
+
+
+@dataclass
+class DataCheckConfig:
+    """`cnntrain data check`."""
+
+    format: str = setting("text", "what is printed", choices=("text", "json"))
+    data: CheckDataConfig = field(default_factory=CheckDataConfig)
+
+
+AnyConfig = TrainConfig | EvalConfig | DataStatsConfig | DataCheckConfig

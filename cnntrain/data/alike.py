@@ -21,6 +21,8 @@ def unlike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns:
         (P,) float32, 0 for the same picture; 1 where the contrast is another kind of thing.
     """
+    if len(first) == 0:
+        return np.empty(0, np.float32)
     source, wanted = smooth(centred(first)), smooth(centred(second))
     num_pairs, side = source.shape[:2]
     across = np.broadcast_to(np.arange(side, dtype=np.float32) - (side - 1) / 2, source.shape)

@@ -118,9 +118,9 @@ def read_one(images: ImageSet, pipeline: Pipeline, index: int, spent: Spent | No
         BadImage: why it cannot be read.
     """
     began = time.perf_counter()
-    data = read_bytes(images.path(index))
+    data = read_bytes(images.path(index), images.max_pixels)
     read = time.perf_counter()
-    image = pipeline.start(as_tensor(decode(data, pipeline.channels, at_least=pipeline.at_least).pixels))
+    image = pipeline.start(as_tensor(decode(data, pipeline.channels, at_least=pipeline.at_least, max_pixels=images.max_pixels).pixels))
     if spent is not None:
         spent.add(Spent(read - began, time.perf_counter() - read))
     return image

@@ -1,4 +1,4 @@
-"""From an image file to pixels, the same way in training, evaluation and the check of the data."""
+"""From an image file to pixels, the same way in training, evaluation and the check of the data, which needs no torch."""
 
 import errno
 import io
@@ -10,19 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
+from cnntrain.config.schema import MOST_PIXELS
 from cnntrain.data import containers
 from cnntrain.data.containers import NAMES, Broken
 from cnntrain.data.images import ImageSet
 from cnntrain.data.pixels import ORIENTATION, TURNS, convert, is_deep, upright
 
-MOST_PIXELS = 120_000_000  # the largest cameras of phones give 108 million; decoding takes 7 to 13 bytes for each
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SMALLEST_SIDE = 32  # of at_least: what the hashes of facts.py need
 LARGE = 24_000_000  # pixels from which pictures are decoded one at a time, whatever the number of threads
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
@@ -67,7 +68,7 @@ class Decoded:
     deep: bool
 
 
-def read_image(path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS) -> Tensor:
+def read_image(path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS) -> "Tensor":
     """Decode one file.
 
     Its content decides the format. Turned upright by its EXIF orientation; transparent parts laid on white; deeper
@@ -88,8 +89,10 @@ def read_image(path: Path, channels: int, *, at_least: tuple[int, int] | None = 
     return as_tensor(decode(read_bytes(path, max_pixels), channels, at_least=at_least, max_pixels=max_pixels).pixels)
 
 
-def as_tensor(pixels: np.ndarray) -> Tensor:
+def as_tensor(pixels: np.ndarray) -> "Tensor":
     """(H, W) or (H, W, 3) -> (1 or 3, H, W)."""
+    import torch
+
     return torch.from_numpy(pixels[:, :, None] if pixels.ndim == 2 else pixels).permute(2, 0, 1)
 
 

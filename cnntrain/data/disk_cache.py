@@ -54,7 +54,7 @@ class Entry:
 def digest_of(images: ImageSet, settings: dict[str, Any]) -> str:
     """Changes with every file's name, size and time, and with everything that decides on its pixels."""
     sizes, mtimes = stamps(images)
-    found = hashlib.sha256(json.dumps({"layout": LAYOUT, **settings}, sort_keys=True).encode())
+    found = hashlib.sha256(json.dumps({"layout": LAYOUT, "max_pixels": images.max_pixels, **settings}, sort_keys=True).encode())
     for part in (os.fsencode(images.directory), images.files.block, images.files.ends, sizes, mtimes):
         data = part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
         found.update(len(data).to_bytes(8, "little"))

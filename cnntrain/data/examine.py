@@ -1,4 +1,4 @@
-"""From the facts of every file to findings: what cannot be read, what was done to it, and what is there twice."""
+"""From the facts of every file to findings: what cannot be read, what was done to it, and what is there twice. No torch."""
 
 from collections.abc import Mapping, Sequence
 

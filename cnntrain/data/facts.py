@@ -1,4 +1,4 @@
-"""What each image file is, found out by one read and one decode, and remembered until the file changes."""
+"""What each image file is, found out by one read and one decode, and remembered until the file changes. No torch."""
 
 import hashlib
 import io
@@ -8,16 +8,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
+from cnntrain.config.schema import MOST_PIXELS
 from cnntrain.data.cache_folder import cache_folder
 from cnntrain.data.containers import NAMES, belongs
-from cnntrain.data.decode import MOST_PIXELS, BadImage, Decoded, as_tensor, decode, quiet_decoders, read_bytes
+from cnntrain.data.decode import BadImage, Decoded, as_tensor, decode, quiet_decoders, read_bytes
 from cnntrain.data.images import ImageSet, Names
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VERSION = 1  # of the decoder and of a row; a higher one makes all that is stored unknown
 UNKNOWN, GOOD, BAD = range(3)
@@ -93,7 +96,7 @@ class Facts:
 
 def read_with_fact(
     path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS
-) -> tuple[Tensor | None, Row]:
+) -> "tuple[Tensor | None, Row]":
     """One read and one decode: the pixels, as `decode.read_image` gives them, and the FACT row.
 
     Returns:
@@ -149,8 +152,6 @@ def examine_unknown(
     facts: Facts,
     progress: Progress | None = None,
     stop: Callable[[], None] | None = None,
-    *,
-    max_pixels: int = MOST_PIXELS,
 ) -> None:
     """Find out what is not known yet, on threads, and save it.
 
@@ -162,7 +163,7 @@ def examine_unknown(
 
     def examine(part: np.ndarray) -> int:
         for index in part.tolist():
-            facts.record(index, examined(images.path(index), max_pixels))
+            facts.record(index, examined(images.path(index), images.max_pixels))
         return len(part)
 
     pool, done = ThreadPoolExecutor(os.cpu_count() or 1), 0
@@ -180,7 +181,7 @@ def examine_unknown(
         facts.save()
 
 
-def load(images: ImageSet, *, max_pixels: int = MOST_PIXELS) -> Facts:
+def load(images: ImageSet) -> Facts:
     """What is known of these files from before; unknown where size or time of the last change differ now."""
     rows = np.zeros(len(images), FACT)
     rows["size"], rows["mtime"] = stamps(images)
@@ -190,7 +191,7 @@ def load(images: ImageSet, *, max_pixels: int = MOST_PIXELS) -> Facts:
         known = np.flatnonzero(own >= 0)
         found = stored[own[known]]
         same = (found["size"] == rows["size"][known]) & (found["mtime"] == rows["mtime"][known]) & (found["size"] >= 0)
-        large = found["height"].astype(np.int64) * found["width"] > max_pixels
+        large = found["height"].astype(np.int64) * found["width"] > images.max_pixels
         same &= (found["state"] == GOOD) & ~large | (found["state"] == BAD) & (found["kind"] != b"too_large")
         rows[known[same]] = found[same]
     return Facts(images, rows)

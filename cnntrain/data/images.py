@@ -12,6 +12,8 @@ from typing import overload
 
 import numpy as np
 
+from cnntrain.config.schema import MOST_PIXELS
+
 NAMES_AT_ONCE = 65_536  # bounds the memory that taking needs: about 20 MB
 
 
@@ -77,6 +79,7 @@ class ImageSet:
         sizes: (N,) int64 bytes of each file, -1 where it was not asked for.
         mtimes: (N,) int64 time of the last change in nanoseconds, -1 where it was not asked for.
         task: classification, multilabel (targets (N, K) of 0 and 1) or regression (targets (N, D) of numbers, named by `classes`).
+        max_pixels: of an image; a larger one is not decoded.
     """
 
     split: str
@@ -87,6 +90,7 @@ class ImageSet:
     sizes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     mtimes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     task: str = "classification"
+    max_pixels: int = MOST_PIXELS
 
     def __post_init__(self) -> None:
         for name in ("sizes", "mtimes"):

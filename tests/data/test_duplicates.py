@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance
+from dirt import drawing
+from PIL import Image, ImageEnhance
 
 from cnntrain.data import duplicates
 from cnntrain.data.alike import unlike
@@ -16,20 +17,6 @@ from cnntrain.data.examine import file_findings
 from cnntrain.data.facts import FACT, GOOD, examine_unknown, load
 from cnntrain.data.findings import Finding
 from cnntrain.data.images import ImageSet, Names
-
-
-def drawing(seed: int, size: int = 160) -> Image.Image:
-    """Coloured shapes on a shaded ground."""
-    generator = np.random.default_rng(seed)
-    ground = np.linspace(generator.integers(0, 120), generator.integers(120, 256), size)
-    image = Image.fromarray(np.repeat(ground[:, None], size, axis=1).astype(np.uint8)).convert("RGB")
-    draw = ImageDraw.Draw(image)
-    for _ in range(7):
-        x, y, r = generator.integers(0, size), generator.integers(0, size), generator.integers(size // 12, size // 4)
-        colour = tuple(generator.integers(0, 256, 3).tolist())
-        box = (float(x - r), float(y - r), float(x + r), float(y + r))
-        (draw.ellipse if generator.random() < 0.5 else draw.rectangle)(box, fill=colour)
-    return image
 
 
 def cut(image: Image.Image, share: float) -> Image.Image:
@@ -65,8 +52,8 @@ def folder_of(directory: Path, count: int = 12) -> Path:
         for name in ("a", "b"):
             (directory / split / name).mkdir(parents=True)
     for seed in range(count):
-        drawing(seed).save(directory / "train" / "ab"[seed % 2] / f"{seed}.png")
-    drawing(1000).save(directory / "val" / "a" / "v.png")
+        drawing(seed, 160).save(directory / "train" / "ab"[seed % 2] / f"{seed}.png")
+    drawing(1000, 160).save(directory / "val" / "a" / "v.png")
     return directory
 
 
@@ -78,7 +65,7 @@ def test_different_drawings_are_no_copies(tmp_path: Path) -> None:
 def test_a_near_copy_is_found(tmp_path: Path, way: str) -> None:
     folder_of(tmp_path)
     for seed in (2, 4, 6):
-        COPIES[way](drawing(seed), tmp_path / "train" / "a" / f"copy{seed}")
+        COPIES[way](drawing(seed, 160), tmp_path / "train" / "a" / f"copy{seed}")
     found = findings_of(tmp_path)
     assert {f.kind for f in found} == {"near_duplicate"}
     assert [Path(f.path).stem for f in found] == ["2", "4", "6"]
