@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cnntrain.config.command import Command, Job
 from cnntrain.config.components.mixes import task_faults
 from cnntrain.config.schema import DataConfig, DataStatsConfig
-from cnntrain.data.folder import scan_train_val
 from cnntrain.data.images import ImageSet
+from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def run(job: Job) -> None:
     config = job.config
     assert isinstance(config, DataStatsConfig)
     folder = folder_for(config)
-    scan = scan_train_val(DataConfig(**asdict(config.data)), seed=config.seed).usable()
+    name = "folder" if config.data.file is None else "manifest"
+    scan = scan_data(DataConfig(name=name, **asdict(config.data)), seed=config.seed).usable()
     from cnntrain.data.decode import resolve_channels
     from cnntrain.data.findings import told
     from cnntrain.report.console import say

@@ -50,7 +50,6 @@ def check_one(config: TrainConfig) -> None:
     faults = task_rules(config, task)
     if faults:
         raise ConfigError(faults)
-    check_mixing(config)
     from cnntrain.commands.building import build_pipelines
     from cnntrain.engine.precision import resolve_device, resolve_precision
     from cnntrain.model.factory import check_model
@@ -62,20 +61,6 @@ def check_one(config: TrainConfig) -> None:
         check_smallest(config, layers, channels=channels, num_classes=num_classes)
     build_pipelines(config, channels=channels)
     resolve_precision(resolve_device(config.trainer.device), config.trainer.precision)
-
-
-def check_mixing(config: TrainConfig) -> None:
-    """
-    Raises:
-        ConfigError: a mix that makes no sense for the data's targets.
-    """
-    from cnntrain.commands.data_sets import find_data
-    from cnntrain.config.components.mixes import task_faults
-
-    if config.transforms.mix and config.data.name != "digits":  # the digits have classes, and may not be unpacked yet
-        faults = task_faults("transforms.mix", config.transforms.mix, find_data(config).train.task)
-        if faults:
-            raise ConfigError(faults)
 
 
 def check_smallest(config: TrainConfig, layers: "Sequence[LayerShape]", *, channels: int, num_classes: int) -> None:

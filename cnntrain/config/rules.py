@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cnntrain.config.components.data import size_pair
+from cnntrain.config.components.mixes import task_faults
 from cnntrain.config.components.parameters import show
 from cnntrain.config.durations import parse_duration
 from cnntrain.config.progressive import size_at
-from cnntrain.config.schema import DataConfig, EvalConfig, EvalTrainerConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import DataStatsConfig, EvalConfig, EvalTrainerConfig, ImagesConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
 from cnntrain.measures import AUTO, CLASSIFICATION, REGRESSION, objectives
 
@@ -37,6 +38,12 @@ def eval_rules(config: EvalConfig) -> list[str]:
     return faults
 
 
+def stats_rules(config: DataStatsConfig) -> list[str]:
+    """All faults between the settings of `data stats`."""
+    of_source = folders_are_classes(config.data) if config.data.file is None else manifest_alone(config.data)
+    return [*splits_differ(config), *folds_agree(config), *of_source]
+
+
 def task_rules(config: TrainConfig, task: str) -> list[str]:
     """Faults of settings that do not go with what the data asks for, which is known once it is read."""
     trainer, asks = config.trainer, TASKS[task]
@@ -53,7 +60,7 @@ def task_rules(config: TrainConfig, task: str) -> list[str]:
     if config.data.sampler != "shuffle" and task != CLASSIFICATION:
         weights = "; set it to shuffle" if task == REGRESSION else "; take data.sampler=shuffle trainer.class_weights=balanced"
         faults.append(f"data.sampler={config.data.sampler} needs one class an image, but {asks}{weights}")
-    return faults
+    return faults + task_faults("transforms.mix", config.transforms.mix, task)
 
 
 def name_is_a_folder_name(config: TrainConfig) -> list[str]:
@@ -70,8 +77,7 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     if data.name == "manifest":
         return manifest_alone(data)
     faults = [] if data.file is None else [f"data.file is set, but data={data.name} reads folders; add data=manifest"]
-    if data.task not in ("auto", "classification"):
-        faults.append(f"data.task={data.task} needs labels of its own in a manifest; the folders of data={data.name} are classes")
+    faults += folders_are_classes(data)
     if data.name != "digits":
         return faults
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
@@ -80,21 +86,27 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     return faults + [f"data.{key} is set, but data=digits is the set shipped with cnntrain; add data=folder" for key in given]
 
 
-def manifest_alone(data: DataConfig) -> list[str]:
+def manifest_alone(data: ImagesConfig) -> list[str]:
     if data.file is None:
         return ["data=manifest needs its file; add data.file=labels.csv"]
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
     return [f"data.{key} has no effect beside data.file: its column {data.split_column} says the split; leave it out" for key in given]
 
 
-def splits_differ(config: TrainConfig) -> list[str]:
+def folders_are_classes(data: ImagesConfig) -> list[str]:
+    if data.task in ("auto", "classification"):
+        return []
+    return [f"data.task={data.task} needs labels of its own in a manifest; folders are classes"]
+
+
+def splits_differ(config: TrainConfig | DataStatsConfig) -> list[str]:
     data = config.data
     if data.train_split == data.val_split:
         return [f"data.train_split and data.val_split are both {data.train_split}; validation needs a folder of its own"]
     return []
 
 
-def folds_agree(config: TrainConfig) -> list[str]:
+def folds_agree(config: TrainConfig | DataStatsConfig) -> list[str]:
     data = config.data
     if data.folds is None:
         return [] if data.fold is None else [f"data.fold={data.fold} has no effect without data.folds, such as data.folds=5"]

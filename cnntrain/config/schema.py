@@ -26,10 +26,9 @@ def setting(default: Any, meaning: str, **limits: Any) -> Any:
 
 
 @dataclass
-class DataConfig:
-    """Where the images lie and how they are fed."""
+class ImagesConfig:
+    """Where the images lie, and how they are told apart."""
 
-    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder or manifest")
     root: str = setting("data", "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from")
     file: str | None = setting(None, "manifest: a CSV or parquet file with a row for each image", optional=True)
     path_column: str = setting("path", "column of the manifest with the image's path, relative to root")
@@ -56,6 +55,13 @@ class DataConfig:
     max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
+
+
+@dataclass
+class DataConfig(ImagesConfig):
+    """Where the images lie and how they are fed."""
+
+    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder or manifest")
     sampler: str = setting(
         "shuffle",
         "images of an epoch: shuffle (each once) or balanced (as many of each class, so that rare ones come often)",
@@ -210,17 +216,10 @@ class EvalConfig:
 
 
 @dataclass
-class StatsDataConfig:
+class StatsDataConfig(ImagesConfig):
     """Which images to look at."""
 
-    root: str = setting(MISSING, "folder that holds train/<class>/* and val/<class>/*")
-    train_dir: str | None = setting(None, "training folder, if it is not root/train_split", optional=True)
-    val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
-    train_split: str = setting("train", "name of the training folder in root")
-    val_split: str = setting("val", "name of the validation folder in root")
-    val_fraction: float = setting(0.2, "share of train set apart, class by class, where there is no val folder", above=0.0, high=0.9)
-    channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
-    image_size: Any = setting(64, "height and width of the pictures in the sheet: pixels, or [height, width]", type="size", low=1)
+    root: str = setting(MISSING, "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from")
 
 
 @dataclass

@@ -108,6 +108,32 @@ def test_text_has_bars_and_the_file(mixed: Path, capsys: pytest.CaptureFixture[s
     assert out.splitlines()[-1] == "written: data-stats.png"
 
 
+def manifest(labels: list[str]) -> None:
+    """labels.csv: four pictures for training and one for validation, each with a label."""
+    files = [f"train/a/{number}.png" for number in range(4)] + ["val/a/0.png"]
+    rows = [f"{file},{label},{file.split('/')[0]}" for file, label in zip(files, labels, strict=True)]
+    Path("labels.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+
+
+def test_numbers_of_a_manifest_are_spread_out(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest(["1.5", "-2", "4", "0.5", "7"])
+    found = stats(capsys, "data.file=labels.csv", "data.task=regression", "transforms.mix=[{type: mixup}]")
+    assert found["splits"]["train"]["targets"] == {"label": {"min": -2, "median": 1, "max": 4}}
+    assert "classes" not in found["splits"]["train"]
+    assert main(["data", "stats", "data.root=pictures", "data.file=labels.csv", "data.task=regression"]) == 0
+    assert "targets" in capsys.readouterr().out
+    mix = "transforms.mix=[{type: cutmix}]"
+    assert main(["data", "stats", "data.root=pictures", "data.file=labels.csv", "data.task=regression", mix]) == 2
+    assert "transforms.mix[0].type=cutmix needs classes" in capsys.readouterr().err
+
+
+def test_an_image_of_several_classes_counts_for_each(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest(["x|y", "x", "y", "x", "x|y"])
+    found = stats(capsys, "data.file=labels.csv", "data.task=multilabel", "transforms.mix=[{type: cutmix}]")
+    assert found["splits"]["train"]["classes"] == {"x": 3, "y": 2}
+    assert found["splits"]["train"]["images"] == 4
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -5,8 +5,17 @@ from typing import Any
 
 import pytest
 
-from cnntrain.config.rules import eval_rules, task_rules, train_rules
-from cnntrain.config.schema import DataConfig, EvalConfig, EvalDataConfig, TrainConfig, TrainerConfig, TransformsConfig
+from cnntrain.config.rules import eval_rules, stats_rules, task_rules, train_rules
+from cnntrain.config.schema import (
+    DataConfig,
+    DataStatsConfig,
+    EvalConfig,
+    EvalDataConfig,
+    StatsDataConfig,
+    TrainConfig,
+    TrainerConfig,
+    TransformsConfig,
+)
 
 
 def config(**changes: Any) -> TrainConfig:
@@ -56,7 +65,7 @@ def config(**changes: Any) -> TrainConfig:
         ({"data": DataConfig(file="x.csv")}, "data.file is set, but data=folder reads folders; add data=manifest"),
         (
             {"data": DataConfig(task="regression")},
-            "data.task=regression needs labels of its own in a manifest; the folders of data=folder are classes",
+            "data.task=regression needs labels of its own in a manifest; folders are classes",
         ),
         (
             {"batch_size": 10, "trainer": TrainerConfig(accumulation_steps=3)},
@@ -167,6 +176,11 @@ def test_eval_takes_one_folder() -> None:
         ),
         (
             "regression",
+            {"transforms": TransformsConfig(mix=[{"type": "mixup"}, {"type": "cutmix"}])},
+            "transforms.mix[1].type=cutmix needs classes, but the targets are numbers; take mixup",
+        ),
+        (
+            "regression",
             {"data": DataConfig(sampler="balanced")},
             "data.sampler=balanced needs one class an image, but an image has numbers; set it to shuffle",
         ),
@@ -179,3 +193,18 @@ def test_a_setting_that_does_not_go_with_the_task_is_told(task: str, changes: di
 @pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
 def test_the_defaults_go_with_every_task(task: str) -> None:
     assert task_rules(config(), task) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (StatsDataConfig("d", train_split="a", val_split="a"), "data.train_split and data.val_split are both a"),
+        (StatsDataConfig("d", fold=1), "data.fold=1 has no effect without data.folds"),
+        (StatsDataConfig("d", task="regression"), "data.task=regression needs labels of its own in a manifest; folders are classes"),
+        (StatsDataConfig("d", file="x.csv", val_dir="v"), "data.val_dir has no effect beside data.file"),
+    ],
+)
+def test_data_stats_has_the_rules_of_the_data(data: StatsDataConfig, sentence: str) -> None:
+    (fault,) = stats_rules(DataStatsConfig(data=data))
+    assert fault.startswith(sentence)
+    assert stats_rules(DataStatsConfig(data=StatsDataConfig("d"))) == []
