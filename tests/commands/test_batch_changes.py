@@ -70,3 +70,15 @@ def test_mixing_is_named_by_its_place(train: Run, capsys: pytest.CaptureFixture[
     assert "no option transforms.mix.0.alfa; did you mean transforms.mix.0.alpha?" in capsys.readouterr().err
     assert train("transforms.mix=[{type: mixup}]", "batch_size=1", "model.norm=group") == 2
     assert "transforms.mix has no effect with batch_size=1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("task", "labels"), [("multilabel", ["x|y", "x", "y"]), ("regression", ["1.5", "-2", "0.25"])])
+def test_other_tasks_are_mixed_too(task: str, labels: list[str], train: Run) -> None:
+    files = [str(path.relative_to("pictures")) for path in sorted(Path("pictures").glob("*/*/*.png"))]
+    rows = [f"{file},{labels[number % 3]},{file.split('/')[0]}" for number, file in enumerate(files)]
+    Path("labels.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    mix = "[{type: mixup}]" if task == "regression" else "[{type: mixup},{type: cutmix}]"
+    words = ("data=manifest", "data.file=labels.csv", f"data.task={task}", "epochs=1", "trainer.label_smoothing=0")
+    for name, more in (("plain", ()), ("mixed", (f"transforms.mix={mix}",))):
+        assert train(*words, f"name={name}", *more) == 0
+    assert not same_weights(only_run("plain"), only_run("mixed"))
