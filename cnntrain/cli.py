@@ -17,6 +17,7 @@ COMMANDS = {
     "eval": ("cnntrain.commands.eval:COMMAND", "evaluate a checkpoint on a folder of images"),
     "data check": ("cnntrain.commands.data_check:COMMAND", "look at every file of a folder: what cannot be read, what is there twice, ..."),
     "data stats": ("cnntrain.commands.data_stats:COMMAND", "class counts, sizes and colours of a folder, and a sheet of its augmentations"),
+    "data cache": ("cnntrain.commands.data_cache:run", "what is kept of decoded images; clear removes it"),
     "list": ("cnntrain.commands.list:run", "name what there is: models, blocks, transforms, optimizers, ..."),
 }
 USAGE = """\

@@ -25,7 +25,7 @@ class Decoded:
             (h, w, C), the layout in which torch resizes bytes fastest.
         places: (N,) PLACE; only offset, height and width are read.
         fixed_size: (height, width) of all images, or None.
-        entry: the folder that the pixels are mapped from, in use while this lives.
+        entry: the folder that the pixels are mapped from, in use while this lives or until `release`.
     """
 
     def __init__(
@@ -67,6 +67,11 @@ class Decoded:
             return self.table[index]
         offset, height, width, _ = self.places[index].tolist()
         return self.pixels[offset : offset + height * width * self.channels].view(height, width, self.channels).permute(2, 0, 1)
+
+    def release(self) -> None:
+        """Let others remove the entry; what is mapped stays as it is."""
+        if self.entry is not None and self.entry.lock is not None:
+            self.entry.lock.release()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For a spawned loader process: the folder's name, or a handle of shared memory; never the pixels."""

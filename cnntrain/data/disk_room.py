@@ -100,6 +100,16 @@ def remove_unused(folder: Path) -> bool:
     return True
 
 
+def sweep() -> None:
+    """Take away what processes left that were killed while removing an entry, and locks without one."""
+    with suppress(OSError):
+        for path in images_folder().iterdir():
+            if path.suffix == ".gone":
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix == ".lock" and not path.with_suffix("").exists():
+                remove_unused(path.with_suffix(""))
+
+
 def remove(folder: Path) -> None:
     """In one step for those who look: half a folder is never under its name."""
     gone = folder.with_name(f".{folder.name}.{time.time_ns()}.gone")

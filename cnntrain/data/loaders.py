@@ -215,7 +215,7 @@ class Loader:
         try:
             yield from self.workers
         except CannotGoOn:
-            self.close()
+            self.workers = None
             raise
 
     def explanation(self) -> str | None:
@@ -229,5 +229,7 @@ class Loader:
         )
 
     def close(self) -> None:
-        """End the loader processes."""
+        """End the loader processes; what is kept on disk may be removed from now on."""
         self.workers = None
+        if self.kept is not None:
+            self.kept.release()
