@@ -93,7 +93,7 @@ def test_odd_names_of_files_and_classes_train_and_are_evaluated(train: Run, here
 
 def test_a_network_for_numbers_is_not_measured_on_folders() -> None:
     data = {**asdict(DataConfig(name="manifest", file="m.csv")), "task": "regression"}
-    kept = Kept({}, data, {}, ["x"], 3, [8, 8], 0, 1, "fp32", True, 1, False)
+    kept = Kept({}, data, {}, ["x"], 3, [8, 8], 0, 1, "fp32", True, 1, False, {"name": "regression"})
     with pytest.raises(ConfigError, match=r"checkpoint=run was trained on a manifest \(regression\); give one by data.file=FILE.csv"):
         find_images(EvalConfig("run", data=EvalDataConfig(root="d")), kept)
 
