@@ -61,6 +61,7 @@ class SummaryKeeper:
         self.objective: str | None = None  # known once the data is read
         self.started = False
         self.num_bad_files = 0
+        self.prepare_seconds = 0.0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
@@ -83,5 +84,6 @@ class SummaryKeeper:
         val = {k: v for k, v in at.best.items() if k in ("epoch", "step") or k.startswith("val/")}
         last = {k: v for k, v in at.last.items() if k in ("epoch", "step") or k.startswith(("val/", "train/"))}
         speeds = {"images_per_second": round(at.images_per_second, 1), "seconds": round(at.seconds, 3)}
+        speeds["prepare_seconds"] = round(self.prepare_seconds, 3)
         counts = {"objective": self.objective, "bad_files": self.num_bad_files}
         write_summary(self.run, {"status": status, "reason": reason, "best": val, "last": last, **speeds, **counts})

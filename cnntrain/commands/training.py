@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from time import perf_counter
 
 import torch
 
@@ -85,7 +86,9 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     net = introduce(parts, briefly=bool(job.number))
     if config.resume is None:
         record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
+    began = perf_counter()
     parts.prepare(preparing(signals), say)
+    summary.prepare_seconds = perf_counter() - began
     trained = resume(run, parts, progress) if config.resume is not None else None
     with ExitStack() as stack:
         stack.callback(parts.close)

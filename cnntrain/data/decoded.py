@@ -117,7 +117,7 @@ class Writer:
             if self.fixed_size is None:
                 offset, self.end = self.end, self.end + len(data)
         self.write(offset, data)
-        self.places[index] = (offset, height, width, zlib.crc32(data.data))
+        self.places[index] = (offset, height, width, zlib.adler32(data.data))
 
 
 class FileBlock:

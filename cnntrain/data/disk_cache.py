@@ -7,6 +7,7 @@ the entry and alone by the one who builds or removes it. DIGEST.part is being bu
 
 import hashlib
 import json
+import mmap
 import os
 import random
 import time
@@ -27,7 +28,7 @@ from cnntrain.data.images import ImageSet
 
 MIB = 2**20
 LAYOUT = 1  # raised when these files change: older entries are then built anew
-PLACE = np.dtype([("offset", "<i8"), ("height", "<i4"), ("width", "<i4"), ("crc", "<u4")])  # offset -1: unreadable
+PLACE = np.dtype([("offset", "<i8"), ("height", "<i4"), ("width", "<i4"), ("sum", "<u4")])  # offset -1: unreadable; Adler-32 of the bytes
 SAMPLED_MIB = 64  # read at each opening; the whole where the entry is smaller, or the machine was started anew since
 IMAGES_PER_TASK = 256
 MOST_TRIES = 30
@@ -167,8 +168,14 @@ def open_entry(folder: Path, lock: file_lock.Lock | None) -> Entry | None:
 
 
 def map_pixels(folder: Path, size: int) -> np.ndarray:
-    """(size,) uint8, each page read when it is first used; all processes share them."""
-    return np.memmap(folder / "pixels.bin", np.uint8, mode="c", shape=(size,)) if size else np.empty(0, np.uint8)
+    """(size,) uint8 that all processes share; a write stays in its process. Where memory has room the system reads ahead."""
+    if not size:
+        return np.empty(0, np.uint8)
+    with open(folder / "pixels.bin", "rb") as file:
+        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+    if hasattr(mmap, "MADV_WILLNEED") and size < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2:
+        mapped.madvise(mmap.MADV_WILLNEED)
+    return np.frombuffer(mapped, np.uint8)
 
 
 def is_sound(pixels: np.ndarray, places: np.ndarray, channels: int, *, whole: bool) -> bool:
@@ -183,9 +190,9 @@ def is_sound(pixels: np.ndarray, places: np.ndarray, channels: int, *, whole: bo
     def sound(first: int) -> bool:
         last = first + IMAGES_PER_TASK
         found = [
-            zlib.crc32(pixels[start:end].data) for start, end in zip(starts[first:last].tolist(), ends[first:last].tolist(), strict=True)
+            zlib.adler32(pixels[start:end].data) for start, end in zip(starts[first:last].tolist(), ends[first:last].tolist(), strict=True)
         ]
-        return found == places["crc"][chosen[first:last]].tolist()
+        return found == places["sum"][chosen[first:last]].tolist()
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return all(pool.map(sound, range(0, len(chosen), IMAGES_PER_TASK)))

@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 from cnntrain.data import keyed
 from cnntrain.data.cache import Progress, Say, decide, keep, measure
 from cnntrain.data.decoded import Decoded
-from cnntrain.data.feeding import Choice, Times, available_cores, explanation
+from cnntrain.data.feeding import Choice, Times, available_cores, explanation, one_thread
 from cnntrain.data.images import ImageSet
 from cnntrain.data.keyed_images import Batch, KeyedImages, Loaded, Request
 from cnntrain.data.pipeline import Pipeline, Statistics
@@ -205,7 +205,8 @@ class Loader:
     def from_here(self) -> Iterator[Loaded]:
         assert self.dataset is not None
         for request in self.requests:
-            loaded = self.dataset[request]
+            with one_thread():
+                loaded = self.dataset[request]
             yield loaded.pin_memory() if self.pin_memory else loaded
 
     def from_workers(self) -> Iterator[Loaded]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from cnntrain.config.components.registry import register
 from cnntrain.data.cache import MIB, Keeping, Spent
 from cnntrain.data.feeding import MEASURED, WARM_UP, Choice, Times, explanation
 from cnntrain.data.images import ImageSet
@@ -108,6 +109,29 @@ def test_processes_that_come_in_the_middle_of_an_epoch_change_no_batch(make_set:
     assert auto.processes.count > 0  # nothing was done with the batches, so making them took all the time
     assert said[-1].endswith("loader processes from here on (data.num_workers=auto)")
     auto.close()
+
+
+def test_batches_are_made_on_one_thread_and_steps_computed_on_all(make_set: Make) -> None:
+    found: list[int] = []
+
+    @register("transform", "threads_for_feeding")
+    def threads() -> Any:
+        def note(image: torch.Tensor) -> torch.Tensor:
+            found.append(torch.get_num_threads())
+            return image
+
+        return note
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        steps = [{"type": "resize"}, {"type": "threads_for_feeding"}, {"type": "to_tensor"}]
+        pipeline = build_pipeline(steps, image_size=(8, 8), channels=3, statistics=None)
+        loader = Loader(make_set(4), pipeline, batch_size=4, seed=0, shuffle=True, cache="none", cache_budget_mib=1)
+        outside = [torch.get_num_threads() for _ in loader.batches(0)]
+    finally:
+        torch.set_num_threads(before)
+    assert (set(found), outside) == ({1}, [2])
 
 
 def test_a_loader_measures_itself(make_set: Make) -> None:
