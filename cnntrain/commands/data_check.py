@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from cnntrain.config.command import Command, Job
@@ -30,7 +31,7 @@ def run(job: Job) -> None:
     assert isinstance(config, DataCheckConfig)
     scan = scan_data(DataConfig(**asdict(config.data)), seed=0)
     with ProgressLine("files") as progress:
-        found, num_bad = examined(scan, progress)
+        found, num_bad = examined(scan, progress, absolute=Path(config.data.root).is_absolute())
     findings = scan.findings + (strictly(found) if config.data.strict else found)
     result = report(scan, findings, num_bad)
     if config.format == "json":
@@ -41,7 +42,7 @@ def run(job: Job) -> None:
         raise DataError(refusals(findings) if config.format == "json" else [])
 
 
-def examined(scan: Scan, progress: Callable[[int, int], None]) -> tuple[list[Finding], dict[str, int]]:
+def examined(scan: Scan, progress: Callable[[int, int], None], *, absolute: bool) -> tuple[list[Finding], dict[str, int]]:
     """What the files say, and how many of each split cannot be read.
 
     Raises:
@@ -57,7 +58,7 @@ def examined(scan: Scan, progress: Callable[[int, int], None]) -> tuple[list[Fin
             known = facts.load(images)
             facts.examine_unknown(images, known, progress, signals.check)
             sets[split] = (images, known)
-        found = file_findings(sets)
+        found = file_findings(sets, absolute=absolute)
         signals.check()
     return found, {split: len(known.bad()) for split, (_, known) in sets.items()}
 

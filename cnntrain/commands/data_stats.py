@@ -92,7 +92,7 @@ def of_split(images: ImageSet) -> dict[str, Any]:
 
 def measured_pipelines(config: DataStatsConfig, train: ImageSet, channels: int) -> tuple[list["Pipeline"], dict[str, tuple[float, ...]]]:
     """The training and the evaluation pipeline with the training images' statistics, and these."""
-    from cnntrain.data.cache import measure
+    from cnntrain.data.measured import measure
     from cnntrain.data.pipeline import build_pipeline
 
     size = config.data.image_size

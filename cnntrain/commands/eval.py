@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def run(job: Job) -> float:
     """Measure, print, write eval-SPLIT.json, .csv and a picture; returns top1, map or mae."""
     from cnntrain.commands.bad_files import say_bad
     from cnntrain.commands.building import evaluation_loader, rebuild
+    from cnntrain.commands.file_check import FileCheck
     from cnntrain.commands.outcomes import outcomes_of
     from cnntrain.engine.signals import Signals
     from cnntrain.report.console import say
@@ -52,6 +54,7 @@ def run(job: Job) -> float:
     kept = read_kept(checkpoint.config, checkpoint.folder)
     out = results_folder(config, checkpoint.folder)
     images, findings = find_images(config, kept)
+    images = replace(images, max_pixels=kept.data_config.max_pixels)
     for note in told(findings):
         say(note)
     network = rebuild(kept, checkpoint.model, config)
@@ -59,7 +62,8 @@ def run(job: Job) -> float:
     loader = evaluation_loader(images, network.pipeline, kept, config)
     with Signals() as signals:
         say_bad(loader.quarantine, replaced=False)
-        loader.prepare(lambda done, total: signals.check(), say)  # noqa: ARG005
+        prepare = partial(loader.prepare, lambda done, total: signals.check(), say)  # noqa: ARG005
+        FileCheck([loader], where="", strict=False).around(prepare, signals)
         totals, rows = measure(network, signals.polled(loader.batches(0)), images, outcomes)
     loader.close()
     result = summary(totals, images, checkpoint.folder) | {"bad": loader.quarantine.plain()}

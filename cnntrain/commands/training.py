@@ -13,6 +13,7 @@ from cnntrain.commands.advice import as_told, command, imports_of, more_of, show
 from cnntrain.commands.bad_files import BadFiles, say_bad
 from cnntrain.commands.building import Parts, build, total_steps
 from cnntrain.commands.data_sets import digits_at_hand, image_size_of
+from cnntrain.commands.file_check import FileCheck, check_words
 from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
 from cnntrain.commands.kept import absolute_data
 from cnntrain.commands.origin import run_record
@@ -86,9 +87,17 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     net = introduce(parts, briefly=bool(job.number))
     if config.resume is None:
         record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
-    began = perf_counter()
-    parts.prepare(preparing(signals), say)
-    summary.prepare_seconds = perf_counter() - began
+
+    def prepare() -> None:
+        began = perf_counter()
+        parts.prepare(preparing(signals), say)
+        summary.prepare_seconds = perf_counter() - began
+
+    if config.data.name == "digits":
+        prepare()
+    else:
+        where, silent = check_words(config.data), bool(job.number)
+        FileCheck([parts.train, parts.val], where=where, strict=config.data.strict, silent=silent).around(prepare, signals)
     trained = resume(run, parts, progress) if config.resume is not None else None
     with ExitStack() as stack:
         stack.callback(parts.close)

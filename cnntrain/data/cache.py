@@ -1,4 +1,4 @@
-"""Decode every image once: where the result is kept, and what is measured on it."""
+"""Decode every image once, and keep the result."""
 
 import os
 import time
@@ -16,15 +16,15 @@ from torch import Tensor
 from cnntrain.data import disk_cache, disk_room
 from cnntrain.data.decode import BadImage, as_tensor, decode, quiet_decoders, read_bytes
 from cnntrain.data.decoded import Decoded, FileBlock, MemoryBlock, Writer
+from cnntrain.data.facts import Facts
 from cnntrain.data.images import ImageSet
-from cnntrain.data.pipeline import Pipeline, Statistics
+from cnntrain.data.pipeline import Pipeline
 from cnntrain.data.quarantine import Bad
 from cnntrain.errors import CannotGoOn, ConfigError
 
 MIB = 2**20
 DECODING = 1  # raised when the same file decodes to other pixels: what was kept is then decoded anew
 FILES_PER_TASK = 32
-LARGEST_SAMPLE = 4096  # images that statistics are taken from
 NUM_HEADERS = 256  # read to guess what images of different sizes will take
 SETS_KEPT = 4  # the folder holds this many times the budget of one set
 MAY_CHANGE = ("not_readable", "not_a_file")  # bad for a reason that leaves a file's size and time as they are
@@ -108,11 +108,12 @@ class Spent:
         self.augment += other.augment
 
 
-def read_one(images: ImageSet, pipeline: Pipeline, index: int, spent: Spent | None = None) -> Tensor:
+def read_one(images: ImageSet, pipeline: Pipeline, index: int, spent: Spent | None = None, facts: Facts | None = None) -> Tensor:
     """Decode one image and run the pipeline's head: (C, h, w) uint8. The one read path of all.
 
     Args:
         spent: gets the seconds.
+        facts: gets what there is to know of the file.
 
     Raises:
         BadImage: why it cannot be read.
@@ -120,14 +121,22 @@ def read_one(images: ImageSet, pipeline: Pipeline, index: int, spent: Spent | No
     began = time.perf_counter()
     data = read_bytes(images.path(index), images.max_pixels)
     read = time.perf_counter()
-    image = pipeline.start(as_tensor(decode(data, pipeline.channels, at_least=pipeline.at_least, max_pixels=images.max_pixels).pixels))
+    found = decode(data, pipeline.channels, at_least=pipeline.at_least, max_pixels=images.max_pixels)
+    if facts is not None:
+        facts.note(index, found, data)
+    image = pipeline.start(as_tensor(found.pixels))
     if spent is not None:
         spent.add(Spent(read - began, time.perf_counter() - read))
     return image
 
 
 def decode_all(
-    images: ImageSet, pipeline: Pipeline, put: Callable[[int, Tensor], None], progress: Progress | None, chosen: Sequence[int] | None = None
+    images: ImageSet,
+    pipeline: Pipeline,
+    put: Callable[[int, Tensor], None],
+    progress: Progress | None,
+    chosen: Sequence[int] | None = None,
+    facts: Facts | None = None,
 ) -> dict[int, Bad]:
     """Decode on threads, each image once.
 
@@ -145,8 +154,10 @@ def decode_all(
         bad = []
         for index in wanted[start : start + FILES_PER_TASK]:
             try:
-                image = read_one(images, pipeline, index)
+                image = read_one(images, pipeline, index, facts=facts)
             except BadImage as error:
+                if facts is not None:
+                    facts.note(index, error)
                 bad.append((index, Bad(error.kind, error.detail)))
             else:
                 put(index, image)
@@ -167,7 +178,15 @@ def decode_all(
 
 
 def keep(
-    images: ImageSet, pipeline: Pipeline, keeping: Keeping, *, cache: str, budget_mib: int, progress: Progress | None, say: Say
+    images: ImageSet,
+    pipeline: Pipeline,
+    keeping: Keeping,
+    *,
+    cache: str,
+    budget_mib: int,
+    progress: Progress | None,
+    say: Say,
+    facts: Facts | None = None,
 ) -> tuple[Decoded | None, dict[int, Bad]]:
     """The decoded images, taken from disk or decoded now, and those that cannot be read.
 
@@ -177,26 +196,28 @@ def keep(
     if keeping.where == "none":
         return None, {}
     if keeping.where == "memory":
-        return in_memory(images, pipeline, keeping.expected, progress)
+        return in_memory(images, pipeline, keeping.expected, progress, facts)
     try:
-        return on_disk(images, pipeline, keeping.expected, budget_mib=budget_mib, progress=progress, say=say)
+        return on_disk(images, pipeline, keeping.expected, budget_mib=budget_mib, progress=progress, say=say, facts=facts)
     except OSError as error:
         reason = f"{disk_room.images_folder()}: {error.strerror or error}"
         if cache == "disk":
             raise CannotGoOn(f"data.cache=disk: {reason}; set CNNTRAIN_CACHE_DIR to another disk, or type data.cache=memory") from error
         say(f"{images.split}: decoded images are kept in memory instead of on disk ({reason})")
-        return in_memory(images, pipeline, keeping.expected, progress)
+        return in_memory(images, pipeline, keeping.expected, progress, facts)
 
 
-def in_memory(images: ImageSet, pipeline: Pipeline, expected: int, progress: Progress | None) -> tuple[Decoded, dict[int, Bad]]:
+def in_memory(
+    images: ImageSet, pipeline: Pipeline, expected: int, progress: Progress | None, facts: Facts | None
+) -> tuple[Decoded, dict[int, Bad]]:
     block = MemoryBlock(expected)
     writer = Writer(len(images), pipeline.channels, pipeline.fixed_size, block.write)
-    bad = decode_all(images, pipeline, writer.put, progress)
+    bad = decode_all(images, pipeline, writer.put, progress, facts=facts)
     return Decoded(block.bytes, writer.places, channels=pipeline.channels, fixed_size=pipeline.fixed_size), bad
 
 
 def on_disk(
-    images: ImageSet, pipeline: Pipeline, expected: int, *, budget_mib: int, progress: Progress | None, say: Say
+    images: ImageSet, pipeline: Pipeline, expected: int, *, budget_mib: int, progress: Progress | None, say: Say, facts: Facts | None
 ) -> tuple[Decoded, dict[int, Bad]]:
     """
     Raises:
@@ -213,11 +234,11 @@ def on_disk(
         block = FileBlock(part / "pixels.bin")
         writer = Writer(len(images), pipeline.channels, pipeline.fixed_size, block.write)
         try:
-            bad = decode_all(images, pipeline, writer.put, progress)
+            bad = decode_all(images, pipeline, writer.put, progress, facts=facts)
         finally:
             block.close(writer.end)
-        facts = {"channels": pipeline.channels, "size": pipeline.fixed_size, "about": f"{images.split} of {images.directory}"}
-        disk_cache.finish(part, writer.places, {**facts, "bad": [[index, each.kind, each.detail] for index, each in bad.items()]})
+        about = {"channels": pipeline.channels, "size": pipeline.fixed_size, "about": f"{images.split} of {images.directory}"}
+        disk_cache.finish(part, writer.places, {**about, "bad": [[index, each.kind, each.detail] for index, each in bad.items()]})
         built = True
 
     def waiting() -> None:
@@ -250,36 +271,3 @@ def decode_facts(pipeline: Pipeline) -> dict[str, Any]:
     """All that decides on the pixels that a file becomes, the libraries' versions among them."""
     libraries = [PIL.__version__, features.version("jpg"), str(torch.__version__), os.uname().machine if hasattr(os, "uname") else ""]
     return {"decoding": DECODING, "libraries": libraries, **pipeline.head_facts()}
-
-
-def measure(images: ImageSet, pipeline: Pipeline, kept: Decoded | None, bad: dict[int, Bad]) -> Statistics:
-    """Mean and std of each channel after the pipeline's head, over up to 4,096 images spread evenly over the set.
-
-    The same ones with and without kept images; unreadable ones are left out. The sums are whole numbers below 2^53, so
-    their order does not matter. A channel of one colour has std 1.
-    """
-    chosen = spread(len(images), LARGEST_SAMPLE)
-    sums = torch.zeros(3, pipeline.channels, dtype=torch.float64)
-    if kept is not None:
-        for index in chosen:
-            if index not in bad:
-                sums += moments(kept.image(index))
-    else:
-        found: list[Tensor] = []
-        decode_all(images, pipeline, lambda _, image: found.append(moments(image)), None, chosen)
-        for each in found:
-            sums += each
-    total, first, second = sums
-    mean = first / total
-    std = (second / total - mean**2).clamp(min=0).sqrt()
-    return Statistics(
-        mean=tuple(round(float(v) / 255, 6) for v in mean),
-        std=tuple(round(float(v) / 255, 6) or 1.0 for v in std),
-    )
-
-
-def moments(image: Tensor) -> Tensor:
-    """(C, H, W) uint8 -> (3, C) float64: number of pixels, their sum, the sum of their squares."""
-    values = image.to(torch.float64)
-    count = torch.full((image.shape[0],), values[0].numel(), dtype=torch.float64)
-    return torch.stack([count, values.sum((1, 2)), values.square_().sum((1, 2))])

@@ -1,6 +1,11 @@
 """From the facts of every file to findings: what cannot be read, what was done to it, and what is there twice. No torch."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -9,48 +14,52 @@ from cnntrain.data.containers import NAMES
 from cnntrain.data.decode import BadImage, decode, quiet_decoders, read_bytes
 from cnntrain.data.duplicates import LOOK, near_groups, same_groups
 from cnntrain.data.facts import DEEP, GOOD, MISNAMED, ROTATED, TRANSPARENT, Facts
-from cnntrain.data.findings import Finding, finding
+from cnntrain.data.facts_store import MARK, facts_folder, write_whole
+from cnntrain.data.findings import Finding, finding, shown
 from cnntrain.data.images import ImageSet
 
 MOST_ASPECT = 20
 MOST_NAMED = 3
+Name = Callable[[Path], str]
 Sets = Mapping[str, tuple[ImageSet, Facts]]
 
 
-def file_findings(sets: Sets) -> list[Finding]:
+def file_findings(sets: Sets, *, absolute: bool = False) -> list[Finding]:
     """Everything that the files themselves say, each thing once; files that were not examined say nothing.
 
     Args:
         sets: split -> its images and what is known of them.
+        absolute: name files in full also where they lie in the working folder.
     """
     found: list[Finding] = []
+    name = str if absolute else near
     for images, facts in sets.values():
-        found += unreadable_classes(images, facts)
-        found += bad_files(images, facts)
-        found += oddities(images, facts)
-    return found + copies(sets)
+        found += unreadable_classes(images, facts, name)
+        found += bad_files(images, facts, name)
+        found += oddities(images, facts, name)
+    return found + copies(sets, name)
 
 
-def unreadable_classes(images: ImageSet, facts: Facts) -> list[Finding]:
+def unreadable_classes(images: ImageSet, facts: Facts, name: Name) -> list[Finding]:
     if images.targets.ndim != 1 or images.targets.dtype.kind != "i":
         return []  # no classes, or several of them for one image
     total = np.bincount(images.targets, minlength=len(images.classes))
     bad = np.bincount(images.targets[facts.bad()], minlength=len(images.classes))
     return [
-        finding("class_unreadable", images.directory / images.classes[label], f"none of its {total[label]:,} files can be read")
+        about("class_unreadable", name(images.directory / images.classes[label]), f"none of its {total[label]:,} files can be read")
         for label in np.flatnonzero((bad == total) & (total > 0)).tolist()
     ]
 
 
-def bad_files(images: ImageSet, facts: Facts) -> list[Finding]:
+def bad_files(images: ImageSet, facts: Facts, name: Name) -> list[Finding]:
     rows = facts.rows
     return [
-        finding(rows["kind"][index].decode(), images.path(index), rows["detail"][index].decode() + "; left out")
+        about(rows["kind"][index].decode(), name(images.path(index)), rows["detail"][index].decode() + "; left out")
         for index in facts.bad().tolist()
     ]
 
 
-def oddities(images: ImageSet, facts: Facts) -> list[Finding]:
+def oddities(images: ImageSet, facts: Facts, name: Name) -> list[Finding]:
     """What is read, but not as it lies there."""
     rows = facts.rows
     good = rows["state"] == GOOD
@@ -64,8 +73,19 @@ def oddities(images: ImageSet, facts: Facts) -> list[Finding]:
         ("transparency", rows["flags"] & TRANSPARENT > 0),
         ("high_depth", rows["flags"] & DEEP > 0),
     ):
-        found += [finding(kind, images.path(index), said(kind, rows[index])) for index in np.flatnonzero(good & which).tolist()]
+        found += [about(kind, name(images.path(index)), said(kind, rows[index])) for index in np.flatnonzero(good & which).tolist()]
     return found
+
+
+def about(kind: str, path: str, text: str) -> Finding:
+    """A finding whose sentence begins with the file."""
+    return finding(kind, path, f"{shown(path)}: {text}")
+
+
+def near(path: Path) -> str:
+    """As the user would type it: from the working folder where it lies in there."""
+    whole, here = str(path), os.getcwd().rstrip(os.sep) + os.sep
+    return whole.removeprefix(here)
 
 
 def said(kind: str, row: np.void) -> str:
@@ -81,13 +101,13 @@ def said(kind: str, row: np.void) -> str:
     return sentences[kind]
 
 
-def copies(sets: Sets) -> list[Finding]:
+def copies(sets: Sets, name: Name) -> list[Finding]:
     """Pictures that are there twice, over all splits."""
     if not sets:
         return []
     rows = np.concatenate([facts.rows for _, facts in sets.values()])
-    where = Where(list(sets.values()))
-    near = near_groups(rows, where.look)
+    where = Where(list(sets.values()), name)
+    near = kept_near_groups(rows, where)
     same = same_groups(rows)
     in_near = {index: number for number, group in enumerate(near) for index in group.tolist()}
     found = []
@@ -100,10 +120,28 @@ def copies(sets: Sets) -> list[Finding]:
     return found + [where.tell(group, exactly=False) for group in near]
 
 
+def kept_near_groups(rows: np.ndarray, where: "Where") -> list[np.ndarray]:
+    """Looked for once for the same files: it takes longer than to examine them where many are alike."""
+    digest = hashlib.blake2b(rows["content"].tobytes() + bytes(rows["state"]) + MARK, digest_size=16).hexdigest()
+    path = facts_folder() / f"{digest}.near.npy"
+    with suppress(OSError, ValueError, EOFError):
+        numbers = np.load(path, allow_pickle=False)  # (M, 2): group and index
+        if numbers.ndim == 2 and (len(numbers) == 0 or numbers[:, 1].max() < len(rows)):
+            return np.split(numbers[:, 1], np.flatnonzero(np.diff(numbers[:, 0])) + 1) if len(numbers) else []
+    groups = near_groups(rows, where.look)
+    numbers = np.array([(number, index) for number, group in enumerate(groups) for index in group.tolist()], np.int64).reshape(-1, 2)
+    stream = io.BytesIO()
+    np.save(stream, numbers, allow_pickle=False)
+    with suppress(OSError):
+        write_whole(path, stream.getvalue())
+    return groups
+
+
 class Where:
     """Images of several sets, numbered through."""
 
-    def __init__(self, sets: Sequence[tuple[ImageSet, Facts]]):
+    def __init__(self, sets: Sequence[tuple[ImageSet, Facts]], name: Name):
+        self.name = name
         self.sets = [images for images, _ in sets]
         self.starts = np.cumsum([0, *(len(images) for images in self.sets)])
 
@@ -124,14 +162,14 @@ class Where:
     def tell(self, group: np.ndarray, *, exactly: bool) -> Finding:
         """One finding for all files of a group."""
         places = [self.place(index) for index in group.tolist()]
-        paths = [str(images.path(place)) for images, place in places]
+        paths = [self.name(images.path(place)) for images, place in places]
         targets = {images.targets[place].tobytes() for images, place in places}
         splits = {images.split for images, _ in places}
         like = "the same as" if exactly else "nearly the same as"
-        others = ", ".join(paths[1 : 1 + MOST_NAMED])
+        others = ", ".join(shown(path) for path in paths[1 : 1 + MOST_NAMED])
         more = f" and {len(paths) - 1 - MOST_NAMED:,} more" if len(paths) > 1 + MOST_NAMED else ""
         if len(targets) > 1:
-            return finding("conflicting_labels", paths[0], f"{like} {others}{more}, with another label; keep one of them")
+            return about("conflicting_labels", paths[0], f"{like} {others}{more}, with another label; keep one of them")
         if len(splits) > 1:
-            return finding("leakage", paths[0], f"{like} {others}{more}, in another split; keep one of them")
-        return finding("duplicate" if exactly else "near_duplicate", paths[0], f"{like} {others}{more}")
+            return about("leakage", paths[0], f"{like} {others}{more}, in another split; keep one of them")
+        return about("duplicate" if exactly else "near_duplicate", paths[0], f"{like} {others}{more}")

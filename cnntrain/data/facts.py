@@ -1,9 +1,7 @@
 """What each image file is, found out by one read and one decode, and remembered until the file changes. No torch."""
 
 import hashlib
-import io
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -14,15 +12,14 @@ import numpy as np
 from PIL import Image
 
 from cnntrain.config.schema import MOST_PIXELS
-from cnntrain.data.cache_folder import cache_folder
 from cnntrain.data.containers import NAMES, belongs
 from cnntrain.data.decode import BadImage, Decoded, as_tensor, decode, quiet_decoders, read_bytes
-from cnntrain.data.images import ImageSet, Names
+from cnntrain.data.facts_store import fetch, places_of, store
+from cnntrain.data.images import ImageSet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-VERSION = 1  # of the decoder and of a row; a higher one makes all that is stored unknown
 UNKNOWN, GOOD, BAD = range(3)
 ROTATED, TRANSPARENT, DEEP, MISNAMED = 1, 2, 4, 8  # bits of flags
 SMALL = (12, 12)  # of the thumbnail
@@ -50,8 +47,7 @@ FACT = np.dtype(
     ]
 )
 FILES_PER_TASK = 32
-MOST_STORED = 2 << 30  # bytes in the folder of facts
-MARK = b"cnntrain facts %d\n" % VERSION
+ASK_AGAIN = (b"too_large", b"not_readable", b"not_a_file")  # bad for a reason that leaves a file's size and time as they are
 Progress = Callable[[int, int], None]
 Row = Any  # one FACT, which numpy's own types cannot say
 
@@ -86,6 +82,11 @@ class Facts:
         self.rows["size"][index], self.rows["mtime"][index] = stamp
         self.changed = True
 
+    def note(self, index: int, found: Decoded | BadImage, data: bytes = b"") -> None:
+        """What was met while decoding for another purpose; nothing where the file is known already."""
+        if self.rows["state"][index] == UNKNOWN:
+            self.record(index, row_of(found, data, self.images.path(index)))
+
     def save(self) -> None:
         """Write to the user's cache folder; where that cannot be, the facts are found out again next time."""
         if self.changed:
@@ -110,16 +111,12 @@ def read_file(
     path: Path, channels: int, *, at_least: tuple[int, int] | None, max_pixels: int = MOST_PIXELS, luma: bool = False
 ) -> tuple[Decoded | None, Row]:
     """See `read_with_fact`; for `luma` see `decode.decode`."""
-    row = np.zeros((), FACT)
     try:
         data = read_bytes(path, max_pixels)
-        row["content"] = hashlib.blake2b(data, digest_size=16).digest()
         found = decode(data, channels, at_least=at_least, max_pixels=max_pixels, luma=luma)
     except BadImage as error:
-        row["state"], row["kind"], row["detail"] = BAD, error.kind.encode(), error.detail.encode("ascii", "replace")[:64]
-        return None, row[()]
-    describe(row, found, path)
-    return found, row[()]
+        return None, row_of(error, b"", path)
+    return found, row_of(found, data, path)
 
 
 def examined(path: Path, max_pixels: int) -> Row:
@@ -127,14 +124,20 @@ def examined(path: Path, max_pixels: int) -> Row:
     return read_file(path, 1, at_least=SCALE, max_pixels=max_pixels, luma=True)[1]
 
 
-def describe(row: np.ndarray, found: Decoded, path: Path) -> None:
-    """Fill in the row of a good file."""
+def row_of(found: Decoded | BadImage, data: bytes, path: Path) -> Row:
+    """The FACT of a file that was decoded, or could not be."""
+    row = np.zeros((), FACT)
+    if isinstance(found, BadImage):
+        row["state"], row["kind"], row["detail"] = BAD, found.kind.encode(), found.detail.encode("ascii", "replace")[:64]
+        return row[()]
     row["state"] = GOOD
+    row["content"] = hashlib.blake2b(data, digest_size=16).digest()
     row["height"], row["width"], row["frames"] = found.height, found.width, found.frames
     row["container"], row["mode"] = NAMES.index(found.container), found.mode.encode()
     misnamed = not belongs(path.suffix[1:], found.container)
     row["flags"] = ROTATED * found.rotated | TRANSPARENT * found.transparent | DEEP * found.deep | MISNAMED * misnamed
     row["difference"], row["thumbnail"] = small_pictures(found.pixels)
+    return row[()]
 
 
 def small_pictures(pixels: np.ndarray) -> tuple[int, np.ndarray]:
@@ -186,13 +189,13 @@ def load(images: ImageSet) -> Facts:
     rows = np.zeros(len(images), FACT)
     rows["size"], rows["mtime"] = stamps(images)
     with suppress(OSError, ValueError, KeyError, EOFError):
-        names, stored = fetch(images.directory)
+        names, stored = fetch(images.directory, FACT)
         own = places_of(images.files, names)
         known = np.flatnonzero(own >= 0)
         found = stored[own[known]]
         same = (found["size"] == rows["size"][known]) & (found["mtime"] == rows["mtime"][known]) & (found["size"] >= 0)
         large = found["height"].astype(np.int64) * found["width"] > images.max_pixels
-        same &= (found["state"] == GOOD) & ~large | (found["state"] == BAD) & (found["kind"] != b"too_large")
+        same &= (found["state"] == GOOD) & ~large | (found["state"] == BAD) & ~np.isin(found["kind"], ASK_AGAIN)
         rows[known[same]] = found[same]
     return Facts(images, rows)
 
@@ -207,76 +210,3 @@ def stamps(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
             status = os.stat(os.path.join(images.directory, name))
             sizes[index], mtimes[index] = status.st_size, status.st_mtime_ns
     return sizes, mtimes
-
-
-def places_of(files: Names, names: Names) -> np.ndarray:
-    """For each of `files` its place in `names`, -1 where it is not there: (N,) int64."""
-    if files.block == names.block and np.array_equal(files.ends, names.ends):
-        return np.arange(len(files))
-    where = {name: place for place, name in enumerate(names)}
-    return np.fromiter((where.get(name, -1) for name in files), np.int64, len(files))
-
-
-def facts_file(directory: Path) -> Path:
-    digest = hashlib.blake2b(os.fsencode(os.path.abspath(directory)), digest_size=16).hexdigest()
-    return cache_folder() / "facts" / f"{digest}.facts"
-
-
-def fetch(directory: Path) -> tuple[Names, np.ndarray]:
-    """
-    Raises:
-        OSError, ValueError: nothing is stored, or it is damaged.
-    """
-    content = facts_file(directory).read_bytes()
-    body, digest = memoryview(content)[len(MARK) : -16], content[-16:]
-    if not content.startswith(MARK) or hashlib.blake2b(body, digest_size=16).digest() != digest:
-        raise ValueError("damaged")
-    ends, block, rows = (np.load(stream, allow_pickle=False) for stream in [io.BytesIO(body)] * 3)
-    if rows.dtype != FACT or len(ends) != len(rows):
-        raise ValueError("of another kind")
-    return Names(block.tobytes(), ends), rows
-
-
-def store(images: ImageSet, rows: np.ndarray) -> None:
-    """Write the rows of these files; those of other files of the directory stay, as long as the files do."""
-    names, known = images.files, rows
-    with suppress(OSError, ValueError, EOFError):
-        others, stored = fetch(images.directory)
-        kept = np.flatnonzero(places_of(others, images.files) < 0)
-        kept = np.array([place for place in kept.tolist() if os.path.lexists(images.directory / others[place])], np.int64)
-        if len(kept):
-            names = Names.of([*images.files, *(others[place] for place in kept.tolist())])
-            known = np.concatenate([rows, stored[kept]])
-    body = io.BytesIO()
-    for array in (np.asarray(names.ends), np.frombuffer(names.block, np.uint8), known):
-        np.save(body, array, allow_pickle=False)
-    path = facts_file(images.directory)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".facts-")
-    try:
-        with open(handle, "wb") as file:
-            file.write(MARK)
-            file.write(body.getbuffer())
-            file.write(hashlib.blake2b(body.getbuffer(), digest_size=16).digest())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    make_room(path)
-
-
-def make_room(newest: Path) -> None:
-    """Removes the oldest files of facts while all of them take more than MOST_STORED bytes."""
-    found = []
-    for path in newest.parent.iterdir():
-        with suppress(OSError):
-            status = path.stat()
-            found.append((path == newest, status.st_mtime_ns, status.st_size, path))
-    taken = sum(size for _, _, size, _ in found)
-    for is_newest, _, size, path in sorted(found):
-        if taken <= MOST_STORED or is_newest:
-            return
-        with suppress(OSError):
-            path.unlink()
-        taken -= size

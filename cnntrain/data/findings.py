@@ -71,6 +71,12 @@ SEVERAL = {
     "wrong_extension": "images are of another format than their names say, and are read by their content",
     "not_a_file": "pipes, sockets, devices or broken links left out",
     "repeated_row": "rows that the manifest has twice, used once",
+    "animation": "images have several frames, the first of which is used",
+    "duplicate": "times the same picture lies in one class twice",
+    "near_duplicate": "times nearly the same picture lies in one class twice",
+    "leakage": "pictures, or nearly the same ones, lie in train and in val",
+    "conflicting_labels": "pictures have two labels",
+    "extreme_aspect": "images are more than 20 times as long as they are wide, or as wide as they are long",
 }
 MOST_KEPT = 1000  # findings of one kind in one split; the others are counted
 MOST_NAMED = 3

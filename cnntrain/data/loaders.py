@@ -9,11 +9,13 @@ import torch
 from torch.utils.data import Sampler
 
 from cnntrain.data import keyed
-from cnntrain.data.cache import Progress, Say, decide, keep, measure
+from cnntrain.data.cache import Progress, Say, decide, keep
 from cnntrain.data.decoded import Decoded
+from cnntrain.data.facts import Facts
 from cnntrain.data.feeding import Choice, Times, available_cores, explanation, one_thread
 from cnntrain.data.images import ImageSet
 from cnntrain.data.keyed_images import Batch, KeyedImages, Loaded, Request
+from cnntrain.data.measured import measure
 from cnntrain.data.pipeline import Pipeline, Statistics
 from cnntrain.data.quarantine import Quarantine
 from cnntrain.data.workers import Processes, Workers
@@ -99,6 +101,7 @@ class Loader:
         self.requests = Requests(len(images), batch_size=batch_size, seed=seed, shuffle=shuffle, labels=images.labels if balanced else None)
         self.quarantine = Quarantine(images, most=max_bad)
         self.kept: Decoded | None = None
+        self.facts: Facts | None = None  # where a command wants to know of each file what decoding tells anyway
         self.dataset: KeyedImages | None = None
         self.workers: Workers | None = None
         self.starting = False
@@ -136,7 +139,14 @@ class Loader:
             return
         self.say = say
         self.kept, bad = keep(
-            self.images, self.pipeline, self.keeping, cache=self.cache, budget_mib=self.cache_budget_mib, progress=progress, say=say
+            self.images,
+            self.pipeline,
+            self.keeping,
+            cache=self.cache,
+            budget_mib=self.cache_budget_mib,
+            progress=progress,
+            say=say,
+            facts=self.facts,
         )
         self.quarantine.add(bad)
         if self.pipeline.needs_statistics:

@@ -39,8 +39,7 @@ def tell_kind(screen: Screen, kind: str, meaning: str, findings: Sequence[Mappin
     verdict = findings[0]["verdict"]
     screen.tell(f"{verdict}  {kind} ({len(findings):,}): {meaning}", style={"refuse": "red", "skip": "yellow"}.get(verdict, ""))
     for finding in findings[:MOST_NAMED]:
-        named = finding["path"] in finding["detail"]
-        screen.tell(f"    {finding['detail']}" if named else f"    {finding['path']}: {finding['detail']}")
+        screen.tell(f"    {finding['detail']}")
     if len(findings) > MOST_NAMED:
         screen.tell(f"    and {len(findings) - MOST_NAMED:,} more; format=json names all")
 

@@ -80,7 +80,7 @@ def test_the_same_bytes_are_a_copy_wherever_they_lie(tmp_path: Path, place: str,
     (found,) = findings_of(tmp_path)
     assert (found.kind, found.path) == (kind, str(tmp_path / "train" / "a" / "4.png"))
     assert str(tmp_path / place / "copy.png") in found.detail
-    assert found.detail.startswith("the same as")
+    assert found.detail.startswith(f"{found.path}: the same as ")
 
 
 def test_a_group_is_named_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cnntrain.data import facts
+from cnntrain.data import facts, facts_store
 from cnntrain.data.decode import read_image
 from cnntrain.data.facts import BAD, DEEP, GOOD, MISNAMED, ROTATED, TRANSPARENT, UNKNOWN, Facts, examine_unknown, read_with_fact
 from cnntrain.data.images import ImageSet
@@ -106,15 +106,15 @@ def test_two_splits_of_one_folder_share_a_file(make_set: MakeSet, own_cache: Pat
         assert directory == images.directory
     (part.directory / part.files[1]).touch()
     known(part)  # what is gone from the disk is forgotten, but for the files asked for
-    names, _ = facts.fetch(images.directory)
+    names, _ = facts_store.fetch(images.directory, facts.FACT)
     assert sorted(names) == sorted(images.files[index] for index in range(9))
 
 
-@pytest.mark.parametrize("damage", [b"", b"cnntrain facts 1\n", b"nonsense" * 100])
+@pytest.mark.parametrize("damage", [b"", facts_store.MARK, b"nonsense" * 100])
 def test_a_damaged_store_is_built_again(make_set: MakeSet, damage: bytes) -> None:
     images = make_set(4)
     known(images)
-    stored = facts.facts_file(images.directory)
+    stored = facts_store.facts_file(images.directory)
     whole = stored.read_bytes()
     stored.write_bytes(damage)
     assert len(facts.load(images).unknown()) == 4
@@ -142,6 +142,16 @@ def test_another_pixel_limit_asks_again_only_where_it_matters(make_set: MakeSet)
     assert facts.load(images).unknown().tolist() == [1, 3]
 
 
+def test_a_file_that_could_not_be_opened_is_tried_again(make_set: MakeSet) -> None:
+    images = make_set(4)
+    found = known(images)
+    for index, kind in ((0, b"not_readable"), (1, b"truncated")):
+        found.rows["state"][index], found.rows["kind"][index] = facts.BAD, kind
+    found.changed = True
+    found.save()
+    assert facts.load(images).unknown().tolist() == [0]
+
+
 def test_what_stops_an_examination_leaves_what_was_found(make_set: MakeSet) -> None:
     images = make_set(70)
     found = facts.load(images)
@@ -167,10 +177,10 @@ def test_the_folder_of_facts_is_bounded(make_set: MakeSet, own_cache: Path, monk
     for number in range(5):
         (folder / f"{number}.facts").write_bytes(b"x" * 10_000)
         os.utime(folder / f"{number}.facts", ns=(number, number))
-    monkeypatch.setattr(facts, "MOST_STORED", 25_000)
+    monkeypatch.setattr(facts_store, "MOST_STORED", 25_000)
     images = make_set(4)
     known(images)
-    assert {path.name for path in folder.iterdir()} == {"3.facts", "4.facts", facts.facts_file(images.directory).name}
+    assert {path.name for path in folder.iterdir()} == {"3.facts", "4.facts", facts_store.facts_file(images.directory).name}
 
 
 def test_unknown_rows_are_unknown(make_set: MakeSet) -> None:
