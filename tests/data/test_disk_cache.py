@@ -184,8 +184,7 @@ def test_after_a_restart_of_the_machine_every_pixel_is_checked(make_set: Make, m
     images = make_set(40)
     monkeypatch.setattr(disk_cache, "SAMPLED_MIB", 0)  # one image at each opening
     place = folder(Kept(images))
-    for index in range(0, 40, 2):
-        damage(place / "pixels.bin", index * 3 * 64)
+    damage(place / "pixels.bin", 7 * 3 * 64)
     if (place / "checked").read_text():
         (place / "checked").write_text("another start")
     assert not Kept(images).was_there
@@ -340,6 +339,26 @@ def test_a_lock_is_of_the_file_that_lies_there_now(tmp_path: Path) -> None:
     second.release()
     both = [file_lock.take(path, alone=False) for _ in range(2)]
     assert None not in both
+    assert file_lock.take(path, alone=True) is None
+
+
+def test_a_lock_whose_file_is_removed_in_the_moment_of_taking_is_not_taken_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path, flock = tmp_path / "a.lock", fcntl.flock
+    calls: list[int] = []
+
+    def remove_first(handle: int, operation: int) -> None:
+        if not calls:
+            path.unlink()
+        calls.append(handle)
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    lock = file_lock.take(path, alone=True)
+    assert lock is not None
+    assert len(calls) == 2
     assert file_lock.take(path, alone=True) is None
 
 

@@ -118,6 +118,20 @@ def test_evaluation_leaves_bad_images_out(make_set: Make, load: Load, cache: str
     assert [note["file"] for note in loader.quarantine.plain()] == [images.files[index] for index in (0, 5, 6, 7, 8, 9)]
 
 
+def test_what_is_left_out_does_not_change_the_others(make_set: Make, load: Load) -> None:
+    images = make_set(12)
+
+    def by_index() -> dict[int, torch.Tensor]:
+        found = load(images, shuffle=False).batches(0)
+        return {int(index): image for pixels, _, indices in found for image, index in zip(pixels, indices, strict=True)}
+
+    whole = by_index()
+    spoil(images, 0, 1, 7)
+    rest = by_index()
+    assert sorted(rest) == [2, 3, 4, 5, 6, 8, 9, 10, 11]
+    assert all(torch.equal(whole[index], image) for index, image in rest.items())
+
+
 def test_each_bad_image_is_told_once_and_also_those_met_before_someone_listened(make_set: Make, load: Load) -> None:
     images = make_set(20)
     spoil(images, 3)
