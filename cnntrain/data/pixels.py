@@ -8,6 +8,7 @@ from PIL import Image
 from cnntrain.data.containers import Broken
 
 ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 0x0112, 258, 262  # tags of TIFF 6.0; EXIF has the first one too
+WHITE_IS_ZERO = 0
 WHITE = (255, 255, 255, 255)
 BAND_PIXELS = 4_000_000  # a large picture is converted in bands of rows: 7 bytes a pixel at the peak instead of 20
 # EXIF orientation -> the upright picture, as a view (EXIF 2.32, table 6)
@@ -34,15 +35,16 @@ def convert(image: Image.Image, channels: int, *, depth: int) -> tuple[np.ndarra
     Raises:
         Broken: values of unknown range.
     """
-    image = eight_bit(image, depth)
+    tags = getattr(image, "tag_v2", {})
+    depth, negative = tags.get(BITS_PER_SAMPLE, (depth,))[0], tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
     if image.width * image.height <= BAND_PIXELS:  # what nearly all pictures are
-        return flat(image, channels)
+        return flat(eight_bit(image, depth, negative), channels)
     pixels = np.empty((image.height, image.width) if channels == 1 else (image.height, image.width, 3), np.uint8)
     transparent = False
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        pixels[top : top + rows], clear = flat(band, channels)
+        pixels[top : top + rows], clear = flat(eight_bit(band, depth, negative), channels)
         transparent |= clear
     return pixels, transparent
 
@@ -59,7 +61,7 @@ def flat(image: Image.Image, channels: int) -> tuple[np.ndarray, bool]:
     return np.array(image if image.mode == mode else image.convert(mode)), transparent
 
 
-def eight_bit(image: Image.Image, depth: int) -> Image.Image:
+def eight_bit(image: Image.Image, depth: int, negative: bool) -> Image.Image:
     """Deep gray by its upper 8 bits (Pillow's own conversion clips at 255 and gives white), floats in [0, 1] times 255.
 
     Raises:
@@ -75,13 +77,11 @@ def eight_bit(image: Image.Image, depth: int) -> Image.Image:
         return with_scaled_key(image, depth)
     values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
-    bits = bits if 8 < bits < 16 else 16
+    bits = depth if 8 < depth < 16 else 16
     if low < 0 or high >= 1 << bits:
         raise Broken("integer_range", f"gray values from {low} to {high}; 0 to {(1 << bits) - 1} is understood")
     upper = (values >> (bits - 8)).astype(np.uint8)
-    gray = Image.fromarray(~upper if tags.get(PHOTOMETRIC) == 0 else upper)  # 0: white is zero
+    gray = Image.fromarray(~upper if negative else upper)  # Pillow turns a negative of 8 bits itself
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return gray

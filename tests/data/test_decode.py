@@ -1,15 +1,22 @@
 """Decoding: every kind of file becomes the pixels that a viewer shows, or a reason."""
 
+import io
+import os
+import pickle
+import socket
 import struct
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
-from cnntrain.data.decode import BadImage, read_image, resolve_channels
+from cnntrain.data import pixels
+from cnntrain.data.decode import BadImage, decode, quiet_decoders, read_image, resolve_channels
+from cnntrain.data.findings import KINDS
 from cnntrain.data.images import ImageSet, Names
 
 ORIENTATION = 0x0112
@@ -173,3 +180,131 @@ def test_channels_are_1_only_where_every_file_is_stored_gray(tmp_path: Path) -> 
 def test_a_colour_palette_is_colour(tmp_path: Path) -> None:
     saved(tmp_path / "x.gif", colour([[RED, BLUE]]), "P")
     assert resolve_channels(set_of(tmp_path), None) == 3
+
+
+def test_a_large_picture_is_converted_in_bands_to_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(5)
+    files = [
+        saved(tmp_path / "rgba.png", generator.integers(0, 256, (50, 30, 4), dtype=np.uint8)),
+        saved(tmp_path / "deep.png", generator.integers(0, 65536, (50, 30), dtype=np.uint16)),
+        saved(tmp_path / "floats.tif", generator.random((50, 30), np.float32)),
+        saved(tmp_path / "palette.png", generator.integers(0, 256, (50, 30), dtype=np.uint8), "P", transparency=3),
+    ]
+    whole = [read_image(path, channels) for path in files for channels in (1, 3)]
+    monkeypatch.setattr(pixels, "BAND_PIXELS", 100)
+    assert all(torch.equal(read_image(path, channels), whole.pop(0)) for path in files for channels in (1, 3))
+
+
+def test_floats_from_0_to_1_are_scaled(tmp_path: Path) -> None:
+    assert read_image(saved(tmp_path / "x.tif", np.array([[0, 0.5, 1]], np.float32)), 1).tolist() == [[[0, 128, 255]]]
+
+
+def test_the_content_decides_on_the_format(tmp_path: Path) -> None:
+    Image.new("L", (2, 2), 7).save(tmp_path / "x.jpg", "PNG")
+    assert read_image(tmp_path / "x.jpg", 1).tolist() == [[[7, 7], [7, 7]]]
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_is_read(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (200, 100, 50)).save(tmp_path / "x.avif", quality=100)
+    assert (read_image(tmp_path / "x.avif", 3)[:, 8, 8] - torch.tensor([200, 100, 50])).abs().max() <= 3
+
+
+def test_a_cmyk_jpeg_is_not_turned_into_its_negative(tmp_path: Path) -> None:
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "x.jpg", quality=100)
+    red, green, blue = read_image(tmp_path / "x.jpg", 3)[:, 8, 8].tolist()
+    assert red > 245
+    assert max(green, blue) < 10
+
+
+@pytest.mark.parametrize(("depth", "key", "values"), [(2, 1, [0, 1, 3]), (4, 5, [0, 5, 15]), (16, 0x1234, [0, 0x1234, 0x1235])])
+def test_the_transparent_gray_of_a_png_counts_in_its_own_depth(tmp_path: Path, depth: int, key: int, values: list[int]) -> None:
+    bits = "".join(f"{value:0{depth}b}" for value in values)
+    row = b"\0" + int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    header = struct.pack(">IIBBBBB", len(values), 1, depth, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"tRNS", struct.pack(">H", key)), chunk(b"IDAT", zlib.compress(row)), chunk(b"IEND", b"")]
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    scaled = [value >> 8 if depth == 16 else value * 255 // ((1 << depth) - 1) for value in values]
+    assert read_image(tmp_path / "x.png", 1)[0, 0].tolist() == [scaled[0], 255, scaled[2]]
+
+
+def test_a_deep_negative_is_turned(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 0xFFFF]], np.uint16)).save(tmp_path / "x.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "x.tif") as image:
+        assert image.tag_v2[262] == 0  # type: ignore[attr-defined]
+    assert read_image(tmp_path / "x.tif", 1).tolist() == [[[255, 0]]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+@pytest.mark.parametrize("what", ["pipe", "folder", "link to nothing", "device", "socket"])
+def test_what_is_no_file_is_never_read(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "x.jpg"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    elif what == "socket":
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.close()
+    else:
+        path.symlink_to("/dev/zero" if what == "device" else tmp_path / "absent")
+    with pytest.raises(BadImage) as caught:
+        read_image(path, 3)
+    assert caught.value.kind == "not_a_file"
+    assert resolve_channels(set_of(tmp_path), None) == 1  # the header is not waited for either
+
+
+def test_a_wrong_checksum_is_told_with_its_chunk(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.png", np.arange(256, dtype=np.uint8).reshape(16, 16))
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1  # in the checksum of the pixels, which Pillow does not look at
+    path.write_bytes(data)
+    with pytest.raises(BadImage, match="wrong checksum in PNG chunk 'IDAT'"):
+        read_image(path, 1)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_an_end_is_truncated_at_any_scale(tmp_path: Path, progressive: bool) -> None:
+    path = saved(tmp_path / "x.jpg", np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8), progressive=progressive)
+    data = path.read_bytes()
+    assert data.endswith(b"\xff\xd9")
+    for length in (len(data) - 1, len(data) - 2, len(data) // 2, 30):
+        path.write_bytes(data[:length])
+        for at_least in (None, (32, 32)):
+            with pytest.raises(BadImage, match=r"^truncated$"):
+                read_image(path, 3, at_least=at_least)
+    path.write_bytes(data + b"appended by a phone")
+    assert read_image(path, 3).shape == (3, 256, 256)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM"])
+def test_a_damaged_file_is_a_bad_image_or_another_picture_never_an_accident(tmp_path: Path, form: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    generator = np.random.default_rng(7)
+    stream = io.BytesIO()
+    Image.fromarray(generator.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(stream, form)
+    bad = []
+    for _ in range(60):
+        data = bytearray(stream.getvalue())
+        for place in generator.integers(0, len(data), 3).tolist():
+            data[place] = int(generator.integers(0, 256))
+        with quiet_decoders():
+            try:
+                decode(bytes(data), 3, max_pixels=10_000_000)
+            except BadImage as error:
+                bad.append(error)
+    assert all(KINDS[error.kind][0] == "skip" and error.detail for error in bad)
+
+
+def test_a_bad_image_travels_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(BadImage("truncated", "too short")))
+    assert (error.kind, error.detail, str(error)) == ("truncated", "too short", "too short")
+
+
+def test_too_many_bytes_are_not_even_read(tmp_path: Path) -> None:
+    with open(tmp_path / "x.bmp", "wb") as file:
+        file.truncate(2**31)  # a hole: it takes no room
+    with pytest.raises(BadImage, match="2,048 MiB are more than 120 million pixels can take"):
+        read_image(tmp_path / "x.bmp", 3)
