@@ -17,7 +17,7 @@ from cnntrain.config.schema import MOST_PIXELS
 from cnntrain.data.cache_folder import cache_folder
 from cnntrain.data.containers import NAMES, belongs
 from cnntrain.data.decode import BadImage, Decoded, as_tensor, decode, quiet_decoders, read_bytes
-from cnntrain.data.images import ImageSet, Names
+from cnntrain.data.images import ImageSet, Inside, Names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +95,7 @@ class Facts:
 
 
 def read_with_fact(
-    path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS
+    path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS
 ) -> "tuple[Tensor | None, Row]":
     """One read and one decode: the pixels, as `decode.read_image` gives them, and the FACT row.
 
@@ -107,7 +107,7 @@ def read_with_fact(
 
 
 def read_file(
-    path: Path, channels: int, *, at_least: tuple[int, int] | None, max_pixels: int = MOST_PIXELS, luma: bool = False
+    path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None, max_pixels: int = MOST_PIXELS, luma: bool = False
 ) -> tuple[Decoded | None, Row]:
     """See `read_with_fact`; for `luma` see `decode.decode`."""
     row = np.zeros((), FACT)
@@ -122,12 +122,12 @@ def read_file(
     return found, row[()]
 
 
-def examined(path: Path, max_pixels: int) -> Row:
+def examined(path: Path | Inside, max_pixels: int) -> Row:
     """The FACT row alone, at the least cost: JPEGs at a smaller scale and without their colours."""
     return read_file(path, 1, at_least=SCALE, max_pixels=max_pixels, luma=True)[1]
 
 
-def describe(row: np.ndarray, found: Decoded, path: Path) -> None:
+def describe(row: np.ndarray, found: Decoded, path: Path | Inside) -> None:
     """Fill in the row of a good file."""
     row["state"] = GOOD
     row["height"], row["width"], row["frames"] = found.height, found.width, found.frames
@@ -163,7 +163,7 @@ def examine_unknown(
 
     def examine(part: np.ndarray) -> int:
         for index in part.tolist():
-            facts.record(index, examined(images.path(index), images.max_pixels))
+            facts.record(index, examined(images.at(index), images.max_pixels))
         return len(part)
 
     pool, done = ThreadPoolExecutor(os.cpu_count() or 1), 0
