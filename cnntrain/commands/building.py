@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,9 +10,10 @@ from torch import Tensor
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of, with_task
 from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.data import keyed
 from cnntrain.data.growing import GrowingImages
 from cnntrain.data.images import ImageSet
-from cnntrain.data.loaders import Loader
+from cnntrain.data.loaders import Loader, Order
 from cnntrain.data.mixing import build_mixing
 from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.engine.optimizer import build_optimizer
@@ -167,13 +169,20 @@ def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, a
         batch_size=config.batch_size,
         seed=config.seed,
         shuffle=shuffle,
-        balanced=shuffle and config.data.sampler == "balanced",
+        order=order_of(images, config) if shuffle else None,
         num_workers=config.data.num_workers,
         cache=config.data.cache,
         cache_budget_mib=config.data.cache_budget_mib,
         max_bad=config.data.max_bad,
         pin_memory=arithmetic.device.type == "cuda",
     )
+
+
+def order_of(images: ImageSet, config: TrainConfig) -> Order | None:
+    """The order of an epoch's images as a function of seed and epoch; None: plainly shuffled."""
+    if config.data.sampler == "balanced":
+        return partial(keyed.balanced_order, labels=images.labels)
+    return None
 
 
 def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebuilt:

@@ -36,7 +36,7 @@ def run(job: Job) -> None:
     config = job.config
     assert isinstance(config, DataStatsConfig)
     folder = folder_for(config)
-    name = "folder" if config.data.file is None else "manifest"
+    name = "manifest" if config.data.file is not None else "folder" if config.data.dataset is None else "torchvision"
     scan = scan_data(DataConfig(name=name, **asdict(config.data)), seed=config.seed).usable()
     from cnntrain.data.decode import resolve_channels
     from cnntrain.data.findings import told
@@ -136,7 +136,7 @@ def drawn(config: DataStatsConfig, train: ImageSet, pipelines: list["Pipeline"])
     with quiet_decoders():
         for index in np.unique(np.linspace(0, len(train) - 1, 4 * NUM_ROWS).astype(int)).tolist():
             try:
-                found[index] = read_image(train.path(index), training.channels)
+                found[index] = read_image(train.at(index), training.channels)
             except ValueError:
                 continue
     if not found:

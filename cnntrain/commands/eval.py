@@ -105,7 +105,7 @@ def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]
 
 def has_folders(data: DataConfig) -> bool:
     """Whether training and validation images are all that lies in folders of their own; else they were parted by the seed."""
-    parted = data.name == "manifest" or data.folds is not None or data.limit is not None
+    parted = data.name in ("manifest", "torchvision") or data.folds is not None or data.limit is not None
     return not parted and (data.val_dir is not None or (Path(data.root) / data.val_split).is_dir())
 
 

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 
 from cnntrain.config.command import Command
 from cnntrain.config.device import by_device
+from cnntrain.config.known_sets import side_of
 
 STAMP = "CNNTRAIN_STAMP"
 
@@ -47,6 +48,7 @@ def add_resolvers() -> None:
     register: Any = OmegaConf.register_resolver if version_of(omegaconf) >= (2, 4) else OmegaConf.register_new_resolver
     register("by_device", by_device, replace=True)
     register("folder_of", folder_of, replace=True)
+    register("side_of", side_of, replace=True)
 
 
 def folder_of(file: str | None) -> str:

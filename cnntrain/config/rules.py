@@ -8,12 +8,13 @@ from cnntrain.config.components.data import size_pair
 from cnntrain.config.components.mixes import task_faults
 from cnntrain.config.components.parameters import show
 from cnntrain.config.durations import parse_duration
+from cnntrain.config.known_sets import KNOWN_SETS
 from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import DataStatsConfig, EvalConfig, EvalTrainerConfig, ImagesConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
 from cnntrain.measures import AUTO, CLASSIFICATION, REGRESSION, objectives
 
-DATA_SETS = ("digits", "folder", "manifest")
+DATA_SETS = ("digits", "folder", "manifest", "torchvision")
 DIGITS_ROOT = ("data", "digits")
 TASKS = {
     "classification": "an image has one class",
@@ -40,7 +41,11 @@ def eval_rules(config: EvalConfig) -> list[str]:
 
 def stats_rules(config: DataStatsConfig) -> list[str]:
     """All faults between the settings of `data stats`."""
-    of_source = folders_are_classes(config.data) if config.data.file is None else manifest_alone(config.data)
+    data = config.data
+    if data.file is not None and data.dataset is not None:
+        return ["data.dataset has no effect beside data.file; give one of them"]
+    of_source = manifest_alone(data) if data.file is not None else folders_are_classes(data)
+    of_source += [] if data.dataset is None else known_set_alone(data)
     return [*splits_differ(config), *folds_agree(config), *of_source]
 
 
@@ -74,10 +79,14 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     data = config.data
     if data.name not in DATA_SETS:
         return [f"data.name={data.name} is not one of {', '.join(DATA_SETS)}; a data set of your own is a folder"]
+    if data.dataset is not None and data.name != "torchvision":
+        return [f"data.dataset={data.dataset} has no effect in data={data.name}; add data=torchvision"]
     if data.name == "manifest":
         return manifest_alone(data)
     faults = [] if data.file is None else [f"data.file is set, but data={data.name} reads folders; add data=manifest"]
     faults += folders_are_classes(data)
+    if data.name == "torchvision":
+        return faults + known_set_alone(data)
     if data.name != "digits":
         return faults
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
@@ -97,6 +106,13 @@ def folders_are_classes(data: ImagesConfig) -> list[str]:
     if data.task in ("auto", "classification"):
         return []
     return [f"data.task={data.task} needs labels of its own in a manifest; folders are classes"]
+
+
+def known_set_alone(data: ImagesConfig) -> list[str]:
+    if data.dataset is None:
+        return [f"data=torchvision needs the name of a set; add data.dataset=NAME, one of {', '.join(KNOWN_SETS)}"]
+    given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
+    return [f"data.{key} has no effect beside data.dataset: its files say which images train; leave it out" for key in given]
 
 
 def splits_differ(config: TrainConfig | DataStatsConfig) -> list[str]:

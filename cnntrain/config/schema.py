@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnntrain.config.components.parameters import REQUIRED, Parameter
+from cnntrain.config.known_sets import KNOWN_SETS
 from cnntrain.measures import AUTO, OBJECTIVES
 
 MISSING = "???"  # OmegaConf's word for a value that the user must give
@@ -31,6 +32,9 @@ class ImagesConfig:
 
     root: str = setting("data", "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from")
     file: str | None = setting(None, "manifest: a CSV or parquet file with a row for each image", optional=True)
+    dataset: str | None = setting(
+        None, "torchvision: the set that lies in root as torchvision downloads it", choices=tuple(KNOWN_SETS), optional=True
+    )
     path_column: str = setting("path", "column of the manifest with the image's path, relative to root")
     label_column: Any = setting("label", "column with the label, or a list of columns with a number each", type="names")
     split_column: str = setting("split", "column that says train_split or val_split; without it a share is set apart")
@@ -61,7 +65,7 @@ class ImagesConfig:
 class DataConfig(ImagesConfig):
     """Where the images lie and how they are fed."""
 
-    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder or manifest")
+    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder, manifest or torchvision")
     sampler: str = setting(
         "shuffle",
         "images of an epoch: shuffle (each once) or balanced (as many of each class, so that rare ones come often)",

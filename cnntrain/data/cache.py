@@ -14,10 +14,10 @@ from PIL import Image, features
 from torch import Tensor
 
 from cnntrain.data import disk_cache, disk_room
-from cnntrain.data.decode import BadImage, as_tensor, decode, quiet_decoders, read_bytes
+from cnntrain.data.decode import BadImage, as_tensor, decode, open_file, quiet_decoders, read_bytes
 from cnntrain.data.decoded import Decoded, FileBlock, MemoryBlock, Writer
 from cnntrain.data.facts import Facts
-from cnntrain.data.images import ImageSet
+from cnntrain.data.images import ImageSet, Inside
 from cnntrain.data.pipeline import Pipeline
 from cnntrain.data.quarantine import Bad
 from cnntrain.errors import CannotGoOn, ConfigError
@@ -81,7 +81,7 @@ def expected_bytes(images: ImageSet, pipeline: Pipeline) -> int:
     with quiet_decoders():
         for index in spread(len(images), NUM_HEADERS):
             try:
-                with Image.open(images.path(index)) as image:
+                with open_file(images.at(index)) as file, Image.open(file) as image:
                     height, width = pipeline.size_of(image.height, image.width)
             except Exception:  # the decoder will say what is wrong with it
                 continue
@@ -119,7 +119,7 @@ def read_one(images: ImageSet, pipeline: Pipeline, index: int, spent: Spent | No
         BadImage: why it cannot be read.
     """
     began = time.perf_counter()
-    data = read_bytes(images.path(index), images.max_pixels)
+    data = read_bytes(images.at(index), images.max_pixels)
     read = time.perf_counter()
     found = decode(data, pipeline.channels, at_least=pipeline.at_least, max_pixels=images.max_pixels)
     if facts is not None:
@@ -251,7 +251,7 @@ def on_disk(
 
     entry = disk_cache.obtain(folder, build, waiting=waiting)
     bad = {int(index): Bad(kind, detail) for index, kind, detail in entry.manifest["bad"]}
-    if not built and any(each.kind in MAY_CHANGE and can_be_opened(images.path(index)) for index, each in bad.items()):
+    if not built and any(each.kind in MAY_CHANGE and can_be_opened(images.at(index)) for index, each in bad.items()):
         disk_cache.give_up(entry)
         entry = disk_cache.obtain(folder, build, waiting=waiting)
         bad = {int(index): Bad(kind, detail) for index, kind, detail in entry.manifest["bad"]}
@@ -263,8 +263,8 @@ def on_disk(
     return Decoded.of_entry(entry), bad
 
 
-def can_be_opened(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.R_OK)
+def can_be_opened(path: Path | Inside) -> bool:
+    return isinstance(path, Path) and path.is_file() and os.access(path, os.R_OK)
 
 
 def decode_facts(pipeline: Pipeline) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from cnntrain.config.schema import MOST_PIXELS
 from cnntrain.data import containers
 from cnntrain.data.containers import NAMES, Broken
-from cnntrain.data.images import ImageSet
+from cnntrain.data.images import ImageSet, Inside
 from cnntrain.data.pixels import ORIENTATION, TURNS, convert, is_deep, upright
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Decoded:
     deep: bool
 
 
-def read_image(path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS) -> "Tensor":
+def read_image(path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS) -> "Tensor":
     """Decode one file.
 
     Its content decides the format. Turned upright by its EXIF orientation; transparent parts laid on white; deeper
@@ -96,14 +96,15 @@ def as_tensor(pixels: np.ndarray) -> "Tensor":
     return torch.from_numpy(pixels[:, :, None] if pixels.ndim == 2 else pixels).permute(2, 0, 1)
 
 
-def read_bytes(path: Path, max_pixels: int = MOST_PIXELS) -> bytes:
-    """The content of a regular file.
+def read_bytes(path: Path | Inside, max_pixels: int = MOST_PIXELS) -> bytes:
+    """The content of a regular file, or of an image inside of one.
 
     Raises:
         BadImage: there is no such file, it may not be read, or is larger than a picture of max_pixels can be.
     """
     with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         if size == 0:
             raise BadImage("empty_file", "empty file")
         if size > 4 * max_pixels + 2**20:  # uncompressed colour with transparency
@@ -114,12 +115,17 @@ def read_bytes(path: Path, max_pixels: int = MOST_PIXELS) -> bytes:
             raise BadImage("not_readable", error.strerror or str(error)) from error
 
 
-def open_file(path: Path) -> BinaryIO:
-    """Opens a regular file and nothing else: reading from a pipe would wait for ever.
+def open_file(path: Path | Inside) -> BinaryIO:
+    """Opens a regular file and nothing else, since reading from a pipe would wait for ever; or an image inside of one.
 
     Raises:
         BadImage: it is something else, is not there, or may not be read.
     """
+    if isinstance(path, Inside):
+        try:
+            return io.BytesIO(path.read())
+        except OSError as error:
+            raise BadImage("not_readable", error.strerror or str(error)) from error
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
@@ -225,16 +231,16 @@ def resolve_channels(images: ImageSet, configured: int | None) -> int:
     if configured is not None:
         return configured
     chosen = np.unique(np.linspace(0, len(images) - 1, min(NUM_SAMPLED, len(images))).astype(int))
-    return detect_channels([images.path(int(index)) for index in chosen])
+    return detect_channels([images.at(int(index)) for index in chosen])
 
 
-def detect_channels(paths: Sequence[Path]) -> int:
+def detect_channels(paths: Sequence[Path | Inside]) -> int:
     """1 if all files are stored as gray, else 3. Unreadable ones are left to the decoder's report."""
     with quiet_decoders():
         return 1 if all(is_gray(path) for path in paths) else 3
 
 
-def is_gray(path: Path) -> bool:
+def is_gray(path: Path | Inside) -> bool:
     """By the header alone; a palette is gray if each of its colours is."""
     try:
         with open_file(path) as file, Image.open(file, formats=NAMES) as image:

@@ -154,7 +154,7 @@ class Where:
         images, place = self.place(index)
         try:
             with quiet_decoders():
-                pixels = decode(read_bytes(images.path(place)), 1, at_least=(LOOK, LOOK), luma=True).pixels
+                pixels = decode(read_bytes(images.at(place)), 1, at_least=(LOOK, LOOK), luma=True).pixels
         except BadImage:  # it has changed since it was examined
             return None
         return np.asarray(Image.fromarray(pixels).resize((LOOK, LOOK), Image.Resampling.BOX))

@@ -15,7 +15,7 @@ from cnntrain.config.schema import MOST_PIXELS
 from cnntrain.data.containers import NAMES, belongs
 from cnntrain.data.decode import BadImage, Decoded, as_tensor, decode, quiet_decoders, read_bytes
 from cnntrain.data.facts_store import fetch, places_of, store
-from cnntrain.data.images import ImageSet
+from cnntrain.data.images import ImageSet, Inside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,7 +96,7 @@ class Facts:
 
 
 def read_with_fact(
-    path: Path, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS
+    path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS
 ) -> "tuple[Tensor | None, Row]":
     """One read and one decode: the pixels, as `decode.read_image` gives them, and the FACT row.
 
@@ -108,7 +108,7 @@ def read_with_fact(
 
 
 def read_file(
-    path: Path, channels: int, *, at_least: tuple[int, int] | None, max_pixels: int = MOST_PIXELS, luma: bool = False
+    path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None, max_pixels: int = MOST_PIXELS, luma: bool = False
 ) -> tuple[Decoded | None, Row]:
     """See `read_with_fact`; for `luma` see `decode.decode`."""
     try:
@@ -119,12 +119,12 @@ def read_file(
     return found, row_of(found, data, path)
 
 
-def examined(path: Path, max_pixels: int) -> Row:
+def examined(path: Path | Inside, max_pixels: int) -> Row:
     """The FACT row alone, at the least cost: JPEGs at a smaller scale and without their colours."""
     return read_file(path, 1, at_least=SCALE, max_pixels=max_pixels, luma=True)[1]
 
 
-def row_of(found: Decoded | BadImage, data: bytes, path: Path) -> Row:
+def row_of(found: Decoded | BadImage, data: bytes, path: Path | Inside) -> Row:
     """The FACT of a file that was decoded, or could not be."""
     row = np.zeros((), FACT)
     if isinstance(found, BadImage):
@@ -166,7 +166,7 @@ def examine_unknown(
 
     def examine(part: np.ndarray) -> int:
         for index in part.tolist():
-            facts.record(index, examined(images.path(index), images.max_pixels))
+            facts.record(index, examined(images.at(index), images.max_pixels))
         return len(part)
 
     pool, done = ThreadPoolExecutor(os.cpu_count() or 1), 0

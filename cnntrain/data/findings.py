@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[Verdict, str]] = {
     "same_folder": ("refuse", "training and validation are one and the same folder"),
     "manifest": ("refuse", "a manifest that cannot be read, or lacks a column"),
     "manifest_row": ("refuse", "a row of the manifest that names no image, or no label"),
+    "known_set": ("refuse", "a known data set that is not there, or damaged"),
     "no_split": ("refuse", "no way to cut the images into the parts that were asked for"),
     "no_val_folder": ("note", "no validation folder: a share of train is set apart"),
     "empty_class": ("note", "a class folder without images, left out"),

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 
@@ -66,6 +66,36 @@ class Names(Sequence[str]):
         return Names(b"".join(chunks), ends)
 
 
+class Packed(Protocol):
+    """Images inside of larger files, such as the shards of a set."""
+
+    def read(self, place: int) -> bytes:
+        """What a file of this image alone would hold.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Where an image of a packed set is read; stands for a path there."""
+
+    name: Path
+    packed: Packed
+    place: int
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+    @property
+    def suffix(self) -> str:
+        return self.name.suffix
+
+    def read(self) -> bytes:
+        return self.packed.read(self.place)
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """The images of one split, in a fixed order.
@@ -80,6 +110,8 @@ class ImageSet:
         mtimes: (N,) int64 time of the last change in nanoseconds, -1 where it was not asked for.
         task: classification, multilabel (targets (N, K) of 0 and 1) or regression (targets (N, D) of numbers, named by `classes`).
         max_pixels: of an image; a larger one is not decoded.
+        packed: what holds the images, where they are no files of their own; `files` then names them for people.
+        places: (N,) int64, where each image is in `packed`.
     """
 
     split: str
@@ -91,12 +123,15 @@ class ImageSet:
     mtimes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     task: str = "classification"
     max_pixels: int = MOST_PIXELS
+    packed: Packed | None = None
+    places: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         for name in ("sizes", "mtimes"):
             if len(getattr(self, name)) != len(self.files):
                 object.__setattr__(self, name, np.full(len(self.files), -1, np.int64))
         assert len(self.targets) == len(self.files), (len(self.targets), len(self.files))
+        assert self.packed is None or len(self.places) == len(self.files), (len(self.places), len(self.files))
 
     def __len__(self) -> int:
         return len(self.files)
@@ -118,6 +153,11 @@ class ImageSet:
     def path(self, index: int) -> Path:
         return self.directory / self.files[index]
 
+    def at(self, index: int) -> Path | Inside:
+        """Where an image is read."""
+        name = self.path(index)
+        return name if self.packed is None else Inside(name, self.packed, int(self.places[index]))
+
     def take(self, indices: np.ndarray, *, split: str | None = None) -> "ImageSet":
         """The images at these places, (M,) int64, in this order."""
         return replace(
@@ -127,4 +167,5 @@ class ImageSet:
             targets=self.targets[indices],
             sizes=self.sizes[indices],
             mtimes=self.mtimes[indices],
+            places=self.places if self.packed is None else self.places[indices],
         )

@@ -106,16 +106,17 @@ class KeyedImages(Dataset[Loaded]):
         if not self.shared:  # kept, since a handle must outlive its sending
             block = np.frombuffer(images.files.block, np.uint8).copy()
             self.shared = [
-                tensor.share_memory_() for tensor in (torch.from_numpy(block), torch.from_numpy(images.files.ends.copy()), self.targets)
+                tensor.share_memory_()
+                for tensor in (*map(torch.from_numpy, (block, images.files.ends.copy(), images.places.copy())), self.targets)
             ]
-        few = replace(images, files=Names(b"", images.files.ends[:0]), targets=images.targets[:0], sizes=NONE, mtimes=NONE)
+        few = replace(images, files=Names(b"", images.files.ends[:0]), targets=images.targets[:0], sizes=NONE, mtimes=NONE, places=NONE)
         return {**self.__dict__, "images": few, "targets": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        block, ends, targets = state["shared"]
+        block, ends, places, targets = state["shared"]
         unknown = np.broadcast_to(np.int64(-1), len(ends))
         names = Names(SharedBytes(block), ends.numpy())  # type: ignore[arg-type]
-        images = replace(state["images"], files=names, targets=targets.numpy(), sizes=unknown, mtimes=unknown)
+        images = replace(state["images"], files=names, targets=targets.numpy(), sizes=unknown, mtimes=unknown, places=places.numpy())
         self.__dict__.update(state, images=images, targets=targets)
 
 

@@ -1,6 +1,6 @@
 """Batches of one epoch: the same bits for any number of loader processes, with or without a cache."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
 
@@ -21,6 +21,7 @@ from cnntrain.data.quarantine import Quarantine
 from cnntrain.data.workers import Processes, Workers
 from cnntrain.errors import CannotGoOn
 
+Order = Callable[[int, int], np.ndarray]
 MOST_BAD = 0.1  # the default of data.max_bad
 
 
@@ -28,11 +29,11 @@ class Requests(Sampler[Request]):
     """The requests of the current epoch; loader processes that live on ask it anew for each.
 
     Args:
-        labels: (N,) int64, where each class shall come equally often; see Loader.
+        order: of the images of an epoch, where it is not plainly shuffled; see Loader.
     """
 
-    def __init__(self, num_images: int, *, batch_size: int, seed: int, shuffle: bool, labels: np.ndarray | None = None):
-        self.num_images, self.batch_size, self.seed, self.shuffle, self.labels = num_images, batch_size, seed, shuffle, labels
+    def __init__(self, num_images: int, *, batch_size: int, seed: int, shuffle: bool, order: Order | None = None):
+        self.num_images, self.batch_size, self.seed, self.shuffle, self.own_order = num_images, batch_size, seed, shuffle, order
         self.epoch = 0
         self.first = 0  # batch of the epoch to begin with
         drops = shuffle and num_images >= batch_size  # a training step on a few left-over images would be a noisy one
@@ -47,8 +48,8 @@ class Requests(Sampler[Request]):
             yield self.epoch, order[start : min(start + self.batch_size, self.num_used)]
 
     def order(self) -> np.ndarray:
-        if self.labels is not None:
-            return keyed.balanced_order(self.seed, self.epoch, self.labels)
+        if self.own_order is not None:
+            return self.own_order(self.seed, self.epoch)
         return keyed.epoch_order(self.seed, self.epoch, self.num_images) if self.shuffle else np.arange(self.num_images)
 
 
@@ -62,7 +63,8 @@ class Loader:
         seed: of order, augmentation and replacement.
         shuffle: for training: a new order in each epoch, the last partial batch left out where there is a full one, and
             another image in the place of an unreadable one. Else unreadable ones are left out.
-        balanced: for training: each class comes equally often, see keyed.balanced_order.
+        order: for training, of (seed, epoch): the images of an epoch, (N,) int64, in another way than shuffled plainly; see
+            keyed.balanced_order for what the numbers mean.
         cache: where decoded images are kept: disk, memory, none, or auto: what fits into cache_budget_mib.
         cache_budget_mib: MiB.
         max_bad: largest share of unreadable images.
@@ -79,7 +81,7 @@ class Loader:
         batch_size: int,
         seed: int,
         shuffle: bool,
-        balanced: bool = False,
+        order: Order | None = None,
         cache: str,
         cache_budget_mib: int,
         max_bad: float = MOST_BAD,
@@ -98,7 +100,7 @@ class Loader:
         self.cache, self.cache_budget_mib = cache, cache_budget_mib
         self.keeping = decide(images, pipeline, cache, cache_budget_mib)
         self.statistics: Statistics | None = None  # of the images, once measured
-        self.requests = Requests(len(images), batch_size=batch_size, seed=seed, shuffle=shuffle, labels=images.labels if balanced else None)
+        self.requests = Requests(len(images), batch_size=batch_size, seed=seed, shuffle=shuffle, order=order)
         self.quarantine = Quarantine(images, most=max_bad)
         self.kept: Decoded | None = None
         self.facts: Facts | None = None  # where a command wants to know of each file what decoding tells anyway

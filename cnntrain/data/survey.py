@@ -80,7 +80,7 @@ def of_facts(rows: np.ndarray) -> Survey:
 def header(images: ImageSet, index: int) -> Header | None:
     """None where there is none that can be read."""
     try:
-        with open_file(images.path(index)) as file, Image.open(file, formats=NAMES) as image:
+        with open_file(images.at(index)) as file, Image.open(file, formats=NAMES) as image:
             width, height = image.size[::-1] if orientation_of(image) > 4 else image.size
             return height, width, image.mode, str(image.format)
     except Exception:  # decoders raise anything on a broken file

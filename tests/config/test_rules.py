@@ -35,7 +35,10 @@ def config(**changes: Any) -> TrainConfig:
             {"data": DataConfig(name="digits", root="data/digits", val_dir="v")},
             "data.val_dir is set, but data=digits is the set shipped with cnntrain; add data=folder",
         ),
-        ({"data": DataConfig(name="mnist")}, "data.name=mnist is not one of digits, folder, manifest; a data set of your own is a folder"),
+        (
+            {"data": DataConfig(name="mnist")},
+            "data.name=mnist is not one of digits, folder, manifest, torchvision; a data set of your own is a folder",
+        ),
         (
             {"data": DataConfig(train_split="a", val_split="a")},
             "data.train_split and data.val_split are both a; validation needs a folder of its own",
@@ -101,6 +104,18 @@ def config(**changes: Any) -> TrainConfig:
         (
             {"trainer": TrainerConfig(device="cpu", precision="fp16")},
             "trainer.precision=fp16 needs a GPU; take trainer.precision=bf16, fp32 or auto",
+        ),
+        (
+            {"data": DataConfig(dataset="MNIST")},
+            "data.dataset=MNIST has no effect in data=folder; add data=torchvision",
+        ),
+        (
+            {"data": DataConfig(name="torchvision")},
+            "data=torchvision needs the name of a set; add data.dataset=NAME, one of MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100",
+        ),
+        (
+            {"data": DataConfig(name="torchvision", dataset="MNIST", val_dir="v")},
+            "data.val_dir has no effect beside data.dataset: its files say which images train; leave it out",
         ),
         (
             {"data": DataConfig(sampler="balanced"), "trainer": TrainerConfig(class_weights="balanced")},
@@ -208,3 +223,8 @@ def test_data_stats_has_the_rules_of_the_data(data: StatsDataConfig, sentence: s
     (fault,) = stats_rules(DataStatsConfig(data=data))
     assert fault.startswith(sentence)
     assert stats_rules(DataStatsConfig(data=StatsDataConfig("d"))) == []
+
+
+def test_a_set_and_a_manifest_at_once_are_refused_for_stats() -> None:
+    both = StatsDataConfig(root="d", file="m.csv", dataset="MNIST")
+    assert stats_rules(DataStatsConfig(data=both)) == ["data.dataset has no effect beside data.file; give one of them"]

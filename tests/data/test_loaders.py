@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from cnntrain.config.components.registry import register
+from cnntrain.data import keyed
 from cnntrain.data.images import ImageSet
 from cnntrain.data.keyed_images import Batch
 from cnntrain.data.loaders import Loader
@@ -116,8 +118,9 @@ def test_a_balanced_epoch_is_the_same_for_any_number_of_workers_and_shows_an_ima
     make_set: Make, load: Load, cache: str, num_workers: int
 ) -> None:
     images = make_set(12).take(np.array([0, 1, 2, 3, 4, 5, 6, 8]))  # 4 of a, 3 of b, 1 of c
-    batches = epochs(load(images, BATCHED, balanced=True, cache=cache, num_workers=num_workers), 3)
-    assert same(batches, epochs(load(images, BATCHED, balanced=True, cache="none"), 3))
+    order = partial(keyed.balanced_order, labels=images.labels)
+    batches = epochs(load(images, BATCHED, order=order, cache=cache, num_workers=num_workers), 3)
+    assert same(batches, epochs(load(images, BATCHED, order=order, cache="none"), 3))
     shown, targets, indices = (torch.cat(parts) for parts in zip(*batches, strict=True))
     assert sorted(torch.bincount(targets).tolist()) == [2, 3, 3]
     assert torch.equal(targets, torch.from_numpy(images.targets)[indices])
