@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dirt import coded, drawing
 from PIL import Image, features
 
 from cnntrain.data import pixels
@@ -276,6 +277,13 @@ def test_a_jpeg_without_an_end_is_truncated_at_any_scale(tmp_path: Path, progres
                 read_image(path, 3, at_least=at_least)
     path.write_bytes(data + b"appended by a phone")
     assert read_image(path, 3).shape == (3, 256, 256)
+
+
+def test_a_missing_end_counts_also_where_pillow_does_not_see_it(tmp_path: Path) -> None:
+    data = coded(drawing(0, 130), "JPEG")[:-2]  # Pillow 13 loads it without a word
+    (tmp_path / "x.jpg").write_bytes(data)
+    with pytest.raises(BadImage, match=r"^truncated$"):
+        read_image(tmp_path / "x.jpg", 3)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM"])

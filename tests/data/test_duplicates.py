@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dirt import drawing
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance
 
 from cnntrain.data import duplicates
 from cnntrain.data.alike import unlike
@@ -92,6 +92,14 @@ def test_a_group_is_named_once(tmp_path: Path) -> None:
     (found,) = findings_of(tmp_path)
     assert found.kind == "leakage"
     assert "and 3 more" in found.detail
+
+
+def test_one_more_shape_makes_another_picture(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    changed = drawing(2, 160)
+    ImageDraw.Draw(changed).ellipse((40, 60, 72, 92), fill=(10, 200, 240))  # 3 % of the picture
+    changed.save(tmp_path / "train" / "a" / "changed.png")
+    assert findings_of(tmp_path) == []
 
 
 def test_flat_pictures_are_not_compared(tmp_path: Path) -> None:
