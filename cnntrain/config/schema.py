@@ -154,7 +154,7 @@ class TrainerConfig:
     )
     regression_loss: str | None = setting(
         None,
-        "loss of a regression, in standard deviations of the targets; null: mse (squared), less swayed by outliers: l1, smooth_l1",
+        "loss of a regression, in standard deviations of the targets; null: smooth_l1 (squared up to one of them, linear beyond)",
         choices=REGRESSION_LOSSES,
         optional=True,
     )
