@@ -10,7 +10,7 @@ from typing import Any
 MASK = (1 << 64) - 1
 
 # purposes: two uses of the same (seed, epoch, index) must not share their numbers
-ORDER, AUGMENT, STEP, INIT, SPLIT, SAMPLE, FOLD, LIMIT, REPLACE, MIX, ALTERNATE, BALANCE = range(1, 13)
+ORDER, AUGMENT, STEP, INIT, SPLIT, SAMPLE, FOLD, LIMIT, REPLACE, MIX, ALTERNATE, BALANCE, SHARD = range(1, 14)
 
 
 def mix(x: Any) -> Any:

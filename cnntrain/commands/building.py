@@ -16,6 +16,7 @@ from cnntrain.data.images import ImageSet
 from cnntrain.data.loaders import Loader, Order
 from cnntrain.data.mixing import build_mixing
 from cnntrain.data.pipeline import Pipeline, build_pipeline
+from cnntrain.data.shards import Shards
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
 from cnntrain.engine.step import Change, TrainStep
@@ -182,6 +183,8 @@ def order_of(images: ImageSet, config: TrainConfig) -> Order | None:
     """The order of an epoch's images as a function of seed and epoch; None: plainly shuffled."""
     if config.data.sampler == "balanced":
         return partial(keyed.balanced_order, labels=images.labels)
+    if isinstance(images.packed, Shards):
+        return partial(keyed.sharded_order, shards=images.packed.shard[images.places])
     return None
 
 

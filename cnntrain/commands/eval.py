@@ -18,6 +18,7 @@ from cnntrain.data.folder import scan_for_eval
 from cnntrain.data.images import ImageSet
 from cnntrain.data.manifest import scan_manifest_for_eval
 from cnntrain.data.scan import Scan
+from cnntrain.data.shards import scan_shards_for_eval
 from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError, DataError
 from cnntrain.measures import CLASSIFICATION, OF_TASK, REGRESSION
@@ -85,8 +86,10 @@ def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]
     if given.file is not None:
         data = replace(trained_on, file=given.file, root=given.root or str(Path(given.file).parent), task=task)
         return only_split(scan_manifest_for_eval(data, split=split, classes=kept.classes))
-    if task != CLASSIFICATION and (given.root is not None or given.val_dir is not None):
+    if task != CLASSIFICATION and (given.root, given.val_dir, given.shards) != (None, None, None):
         raise ConfigError(f"checkpoint={config.checkpoint} was trained on a manifest ({task}); give one by data.file=FILE.csv")
+    if given.shards is not None:
+        return only_split(scan_shards_for_eval(given.shards, split=split, classes=kept.classes))
     if given.val_dir is not None:
         return only_split(scan_for_eval(Path(given.val_dir), split=split, classes=kept.classes))
     if given.root is not None:
@@ -105,7 +108,7 @@ def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]
 
 def has_folders(data: DataConfig) -> bool:
     """Whether training and validation images are all that lies in folders of their own; else they were parted by the seed."""
-    parted = data.name in ("manifest", "torchvision") or data.folds is not None or data.limit is not None
+    parted = data.name in ("manifest", "torchvision", "webdataset") or data.folds is not None or data.limit is not None
     return not parted and (data.val_dir is not None or (Path(data.root) / data.val_split).is_dir())
 
 

@@ -67,7 +67,7 @@ def read_kept(config: dict[str, Any], folder: Path) -> Kept:
 def absolute_data(config: TrainConfig) -> dict[str, Any]:
     """The data section with absolute folders, so that evaluation works from anywhere."""
     data = asdict(config.data)
-    for key in ("root", "train_dir", "val_dir", "file"):
-        if data[key] is not None:
+    for key in ("root", "train_dir", "val_dir", "file", "train_shards", "val_shards", "classes_file"):
+        if data[key] is not None and "://" not in data[key]:
             data[key] = str(Path(data[key]).expanduser().absolute())
     return data

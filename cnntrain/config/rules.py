@@ -10,11 +10,11 @@ from cnntrain.config.components.parameters import show
 from cnntrain.config.durations import parse_duration
 from cnntrain.config.known_sets import KNOWN_SETS
 from cnntrain.config.progressive import size_at
-from cnntrain.config.schema import DataStatsConfig, EvalConfig, EvalTrainerConfig, ImagesConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import DataConfig, DataStatsConfig, EvalConfig, EvalTrainerConfig, ImagesConfig, TrainConfig, TrainerConfig
 from cnntrain.errors import ConfigError
 from cnntrain.measures import AUTO, CLASSIFICATION, REGRESSION, objectives
 
-DATA_SETS = ("digits", "folder", "manifest", "torchvision")
+DATA_SETS = ("digits", "folder", "manifest", "torchvision", "webdataset")
 DIGITS_ROOT = ("data", "digits")
 TASKS = {
     "classification": "an image has one class",
@@ -36,6 +36,9 @@ def eval_rules(config: EvalConfig) -> list[str]:
         faults.append("data.root has no effect beside data.val_dir; give one of them")
     if config.data.file is not None and config.data.val_dir is not None:
         faults.append("data.val_dir has no effect beside data.file; give one of them")
+    if config.data.shards is not None:
+        others = [key for key in ("root", "val_dir", "file") if getattr(config.data, key) is not None]
+        faults += [f"data.{key} has no effect beside data.shards; give one of them" for key in others]
     return faults
 
 
@@ -79,14 +82,18 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     data = config.data
     if data.name not in DATA_SETS:
         return [f"data.name={data.name} is not one of {', '.join(DATA_SETS)}; a data set of your own is a folder"]
-    if data.dataset is not None and data.name != "torchvision":
-        return [f"data.dataset={data.dataset} has no effect in data={data.name}; add data=torchvision"]
+    owners = {"dataset": "torchvision", "train_shards": "webdataset", "val_shards": "webdataset", "classes_file": "webdataset"}
+    strange = [key for key, name in owners.items() if getattr(data, key) is not None and data.name != name]
+    if strange:
+        return [f"data.{key}={getattr(data, key)} has no effect in data={data.name}; add data={owners[key]}" for key in strange]
     if data.name == "manifest":
         return manifest_alone(data)
     faults = [] if data.file is None else [f"data.file is set, but data={data.name} reads folders; add data=manifest"]
     faults += folders_are_classes(data)
     if data.name == "torchvision":
         return faults + known_set_alone(data)
+    if data.name == "webdataset":
+        return faults + shards_alone(data)
     if data.name != "digits":
         return faults
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
@@ -113,6 +120,13 @@ def known_set_alone(data: ImagesConfig) -> list[str]:
         return [f"data=torchvision needs the name of a set; add data.dataset=NAME, one of {', '.join(KNOWN_SETS)}"]
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
     return [f"data.{key} has no effect beside data.dataset: its files say which images train; leave it out" for key in given]
+
+
+def shards_alone(data: DataConfig) -> list[str]:
+    if data.train_shards is None:
+        return ["data=webdataset needs its tar files; add data.train_shards='DIR/train-{000000..000009}.tar'"]
+    given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
+    return [f"data.{key} has no effect beside data.train_shards; leave it out" for key in given]
 
 
 def splits_differ(config: TrainConfig | DataStatsConfig) -> list[str]:

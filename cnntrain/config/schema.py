@@ -65,7 +65,14 @@ class ImagesConfig:
 class DataConfig(ImagesConfig):
     """Where the images lie and how they are fed."""
 
-    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder, manifest or torchvision")
+    name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder, manifest, torchvision or webdataset")
+    train_shards: str | None = setting(
+        None, "webdataset: tar files such as 'DIR/train-{000000..000009}.tar' that hold KEY.jpg and KEY.cls (or .json)", optional=True
+    )
+    val_shards: str | None = setting(None, "webdataset: those that validate; null: a share of train is set apart", optional=True)
+    classes_file: str | None = setting(
+        None, "webdataset: file with a class name in each line, which numbers count from 0; null: as the shards have them", optional=True
+    )
     sampler: str = setting(
         "shuffle",
         "images of an epoch: shuffle (each once) or balanced (as many of each class, so that rare ones come often)",
@@ -147,7 +154,7 @@ class TrainerConfig:
     )
     regression_loss: str | None = setting(
         None,
-        "loss of a regression, in standard deviations of the targets; null: mse (squared), less swayed by outliers: l1, smooth_l1",
+        "loss of a regression, in standard deviations of the targets; null: smooth_l1 (squared up to one of them, linear beyond)",
         choices=REGRESSION_LOSSES,
         optional=True,
     )
@@ -189,6 +196,8 @@ class TrainConfig:
 @dataclass
 class EvalDataConfig:
     """Which images to evaluate; what is not given comes from the checkpoint."""
+
+    shards: str | None = setting(None, "tar files such as 'DIR/test-{00..09}.tar', with the classes of those trained on", optional=True)
 
     root: str | None = setting(None, "folder that holds SPLIT/<class>/*; null: the one trained on", optional=True)
     val_dir: str | None = setting(None, "folder that holds <class>/* itself", optional=True)

@@ -4,6 +4,8 @@ import numpy as np
 
 from cnntrain import randomness
 
+SHARDS_AT_ONCE = 8
+
 
 def epoch_order(seed: int, epoch: int, num_images: int) -> np.ndarray:
     """The images of one epoch in random order: (num_images,) int64."""
@@ -40,6 +42,20 @@ def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
     before = np.arange(num_images) - np.repeat(np.cumsum(times) - times, times)
     drawn = indices + num_images * before
     return drawn[np.argsort(randomness.key(seed, randomness.ORDER, epoch, drawn.astype(np.uint64)), kind="stable")]
+
+
+def sharded_order(seed: int, epoch: int, shards: np.ndarray) -> np.ndarray:
+    """The images of one epoch where only SHARDS_AT_ONCE shards are read at any time: (N,) int64.
+
+    The shards come in random order; the images of as many as are read at once are shuffled together.
+
+    Args:
+        shards: (N,) number of the shard of each image.
+    """
+    shard_keys = randomness.key(seed, randomness.SHARD, epoch, np.arange(int(shards.max(initial=0)) + 1, dtype=np.uint64))
+    turn = np.argsort(np.argsort(shard_keys, kind="stable")) // SHARDS_AT_ONCE
+    keys = randomness.key(seed, randomness.ORDER, epoch, np.arange(len(shards), dtype=np.uint64))
+    return np.lexsort((keys, turn[shards]))
 
 
 def sample_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:

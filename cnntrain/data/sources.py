@@ -1,4 +1,4 @@
-"""Where images come from: folders, a manifest, or a known set. No torch."""
+"""Where images come from: folders, a manifest, a known set, or shards. No torch."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,9 @@ from cnntrain.data.folder import scan_train_val
 from cnntrain.data.known_sets import scan_known_set
 from cnntrain.data.manifest import scan_manifest
 from cnntrain.data.scan import Scan
+from cnntrain.data.shards import scan_shards
 
-SCANS: dict[str, Callable[..., Scan]] = {"manifest": scan_manifest, "torchvision": scan_known_set}
+SCANS: dict[str, Callable[..., Scan]] = {"manifest": scan_manifest, "torchvision": scan_known_set, "webdataset": scan_shards}
 
 
 def scan_data(data: DataConfig, *, seed: int) -> Scan:

@@ -104,7 +104,7 @@ def test_a_run_that_goes_on_comes_to_the_same_bits(work: tuple[list[str], list[s
 
 
 def test_a_sweep_over_losses_is_sorted_by_the_smallest_error(work: tuple[list[str], list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["-m", "trainer.regression_loss=mse,l1", "epochs=1", "data.limit=200", "hydra.sweep.dir=sweep"]
+    words = ["-m", "trainer.regression_loss=smooth_l1,l1", "epochs=1", "data.limit=200", "hydra.sweep.dir=sweep"]
     assert main([*work[1], *words]) == 0
     sweep = json.loads(Path("sweep/sweep.json").read_text())
     errors = [row["best"]["val/mae"] for row in sweep["runs"]]

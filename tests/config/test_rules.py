@@ -37,7 +37,7 @@ def config(**changes: Any) -> TrainConfig:
         ),
         (
             {"data": DataConfig(name="mnist")},
-            "data.name=mnist is not one of digits, folder, manifest, torchvision; a data set of your own is a folder",
+            "data.name=mnist is not one of digits, folder, manifest, torchvision, webdataset; a data set of your own is a folder",
         ),
         (
             {"data": DataConfig(train_split="a", val_split="a")},

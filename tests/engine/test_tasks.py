@@ -8,12 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cnntrain.config import schema
 from cnntrain.config.schema import TrainerConfig
 from cnntrain.engine.evaluator import evaluate
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic
 from cnntrain.engine.step import StepResult, TrainStep
 from cnntrain.engine.tasks import (
+    DEFAULT_LOSS,
+    REGRESSION_LOSSES,
     Classification,
     Multilabel,
     Regression,
@@ -82,6 +85,11 @@ def test_regression_loss_is_in_standard_deviations(loss: str, by_hand: float) ->
     assert float(task.loss(outputs, targets)) == pytest.approx(by_hand)
     assert float(task.loss_sum(outputs.repeat(3, 1), targets.repeat(3, 1))) == pytest.approx(3 * by_hand)
     assert task.figures(task.sums(outputs, targets), 1) == {"mae": (20 + 0.25) / 2}  # in the user's units
+
+
+def test_every_loss_that_may_be_chosen_is_there() -> None:
+    assert set(schema.REGRESSION_LOSSES) == set(REGRESSION_LOSSES)
+    assert DEFAULT_LOSS in REGRESSION_LOSSES
 
 
 def test_mean_and_std_of_the_training_set() -> None:
