@@ -90,9 +90,9 @@ def test_a_locked_folder_refuses_a_second_holder_and_names_the_first(tmp_path: P
 def test_a_lock_ends_with_its_process_though_a_forked_child_lives(tmp_path: Path) -> None:
     code = (
         "import os, sys, time; from pathlib import Path; from cnntrain.runs.folder import lock\n"
-        "held = lock(Path(sys.argv[1]))\n"
-        "if os.fork() == 0:\n    sys.stdout.close(); os.close(1); time.sleep(20); os._exit(0)\n"
-        "print('locked', flush=True); time.sleep(20)"
+        "held = lock(Path(sys.argv[1])); reading, writing = os.pipe()\n"
+        "if os.fork() == 0:\n    sys.stdout.close(); os.close(1); os.write(writing, b'.'); time.sleep(20); os._exit(0)\n"
+        "os.read(reading, 1); print('locked', flush=True); time.sleep(20)"  # only once the child runs
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
