@@ -91,10 +91,6 @@ class ClassificationTotals:
             for name, count, guess, hit in zip(names, counts, guesses, hits, strict=True)
         ]
 
-    def macro(self) -> dict[str, float | None]:
-        """precision, recall and f1 as means over the classes; see macro_averages."""
-        return macro_averages(self.per_class())
-
     def result(self, classes: Sequence[str] | None = None) -> dict[str, Any]:
         """Everything as plain data: count, loss, top1, top5, macro, per_class, confusion (None above 2,000 classes)."""
         per_class = self.per_class(classes)
