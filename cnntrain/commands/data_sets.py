@@ -143,4 +143,4 @@ def digits_at_hand(config: TrainConfig) -> Iterator[tuple[TrainConfig, str | Non
             yield replace(config, data=replace(config.data, root=str(Path(folder) / "digits"))), None
         return
     done = unpack_digits(root)
-    yield config, f"the digits were unpacked to {root}/: an ordinary train/val folder to look at and to copy" if done else None
+    yield config, f"the digits were unpacked to {root}/: a train/val folder to look at and copy" if done else None

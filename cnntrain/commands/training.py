@@ -218,7 +218,8 @@ def introduce(parts: Parts, *, briefly: bool = False) -> str:
     steps = f"{counted(config.epochs, 'epoch')} of {counted(len(parts.train), 'step')} of {counted(config.batch_size, 'image')}"
     left_out = len(data.train) - parts.train.num_images_per_epoch
     dropped = f" ({counted(left_out, 'image')} left out of each, in turn)" if left_out else ""
-    say(f"{steps}{dropped}, on {parts.arithmetic}")
+    say(f"{steps}{dropped}")
+    say(f"on {parts.arithmetic}")
     growth = config.trainer.progressive_size
     if growth is not None:
         first = "x".join(map(str, size_at(0, (height, width), **growth)))
@@ -281,7 +282,7 @@ def dry_run(config: TrainConfig) -> None:
         result = parts.step(trained[0], trained[1], step=0, lr=float(config.optimizer["lr"]), want_norm=True)
         first_of(parts.val.batches(0))
         loss, norm = float(result.loss), float(result.grad_norm) if result.grad_norm is not None else 0.0
-        show(f"dry run: one batch of {len(trained[0])} images, loss {loss:.4f}, gradient norm {norm:.4g}; nothing was written")
+        show(f"dry run of one batch: loss {loss:.4f}, gradient norm {norm:.4g}; nothing was written")
 
 
 def first_of(batches: Iterable[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -46,8 +46,8 @@ def duration(seconds: float | None) -> str:
 
 
 def size_text(shape: Any) -> str:
-    """(64, 8, 8) -> `64 x 8 x 8`."""
-    return " x ".join(str(size) for size in shape)
+    """(64, 8, 8) -> `64x8x8`."""
+    return "x".join(str(size) for size in shape)
 
 
 def counted(number: int, word: str) -> str:

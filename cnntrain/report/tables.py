@@ -24,6 +24,9 @@ def show(*tables: Table | str, screen: Screen | None = None) -> None:
             screen.tell(table)
         else:
             table.box = screen.table_box
+            if table.box is not ASCII:  # 80 columns are few: no edges, and two blanks between columns
+                table.show_edge = table.pad_edge = False
+                table.padding = (0, 1, 0, 0)
             screen.print(table)
 
 
@@ -43,7 +46,9 @@ def make_table(title: str, left: Sequence[str], right: Sequence[str], rows: Iter
 
 
 def net_table(layers: Iterable[Any], name: str = "network") -> Table:
-    """The network as stem, stages[i].blocks and head: equal blocks that follow each other share a row.
+    """The network as stem, stages[i].blocks and head, below its input: equal blocks that follow each other share a row.
+
+    It fits 80 columns: a row's input is the output above it, and layers go by short names.
 
     Args:
         layers: LayerShape (or mappings with its fields): path, kind, input_shape, output_shape (no batch), num_parameters.
@@ -51,18 +56,11 @@ def net_table(layers: Iterable[Any], name: str = "network") -> Table:
     """
     rows = net_rows(layers)
     total = sum(row["num_parameters"] for row in rows)
-    cells = [
-        (
-            row["part"],
-            row["layers"],
-            row["input"],
-            row["output"],
-            f"{row['num_parameters']:,}",
-            f"{100 * row['num_parameters'] / max(1, total):.1f} %",
-        )
-        for row in rows
-    ]
-    table = make_table(f"{name}: {total:,} parameters", ("part", "layers"), ("input", "output", "parameters", "share"), cells)
+    cells = [("input", "", rows[0]["input"], "", "")] if rows else []
+    for row in rows:
+        share = f"{100 * row['num_parameters'] / max(1, total):.1f}"
+        cells.append((row["part"], row["layers"], row["output"], f"{row['num_parameters']:,}", share))
+    table = make_table(f"{name}: {total:,} parameters", ("part", "layers"), ("output", "parameters", "%"), cells)
     table.columns[0].no_wrap = True  # on a narrow terminal the layers give way
     return table
 
@@ -72,7 +70,7 @@ def net_rows(layers: Iterable[Any]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for (part, block), members in groupby((_fields(layer) for layer in layers), key=lambda layer: _part_of(layer["path"])):
         group = list(members)
-        kinds = Counter(layer["kind"] for layer in group)
+        kinds = Counter(short(layer["kind"]) for layer in group)
         row = {
             "part": part,
             "blocks": [] if block is None else [block],
@@ -89,6 +87,11 @@ def net_rows(layers: Iterable[Any]) -> list[dict[str, Any]]:
     for row in rows:
         row["part"] += _block_range(row.pop("blocks"))
     return rows
+
+
+def short(kind: str) -> str:
+    """Conv2d -> Conv; AdaptiveAvgPool2d -> AvgPool."""
+    return kind.removesuffix("2d").removeprefix("Adaptive")
 
 
 def _fields(layer: Any) -> dict[str, Any]:
