@@ -1,5 +1,6 @@
 """Loader processes: started once for all epochs, ended with a sentence where one of them dies."""
 
+import gc
 import multiprocessing
 import signal
 import sys
@@ -64,7 +65,13 @@ class Workers:
         try:
             with warnings.catch_warnings():
                 quiet()
-                answers = iter(self.loader)
+                # A forked process must leave the main one's garbage alone: to clean up an AVIF decoder is to wait for its
+                # threads, which are not there, for ever.
+                gc.freeze()
+                try:
+                    answers = iter(self.loader)
+                finally:
+                    gc.unfreeze()
             yield from answers
         except (RuntimeError, OSError, EOFError) as error:
             if not tells_of_death(error):
