@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of, with_task
 from cnntrain.commands.kept import Kept, absolute_data
@@ -17,6 +17,7 @@ from cnntrain.data.loaders import Loader, Order
 from cnntrain.data.mixing import build_mixing
 from cnntrain.data.pipeline import Pipeline, build_pipeline
 from cnntrain.data.shards import Shards
+from cnntrain.engine.ema import Average
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
 from cnntrain.engine.step import Change, TrainStep
@@ -52,6 +53,12 @@ class Parts:
     val: Loader
     model: Network
     step: TrainStep
+    average: Average | None = None  # of the weights
+
+    @property
+    def measured(self) -> nn.Module:
+        """The network that is validated."""
+        return self.model if self.average is None else self.average.model
 
     @property
     def task(self) -> Task:
@@ -121,6 +128,7 @@ def build(config: TrainConfig) -> Parts:
     )
     arithmetic.place(model)
     task.loss.to(arithmetic.device)
+    average = None if trainer.ema is None else Average(model, **trainer.ema)
     step = TrainStep(
         model,
         build_optimizer(config.optimizer, model),
@@ -130,8 +138,9 @@ def build(config: TrainConfig) -> Parts:
         clip_norm=trainer.clip_norm,
         accumulation_steps=trainer.accumulation_steps,
         changes=changes_of_batches(config, steps_per_epoch=len(train), num_classes=len(data.train.classes)),
+        followers=() if average is None else (average.update,),
     )
-    return Parts(config, data, arithmetic, train, val, model, step)
+    return Parts(config, data, arithmetic, train, val, model, step, average)
 
 
 def build_pipelines(config: TrainConfig, *, channels: int) -> list[Pipeline]:

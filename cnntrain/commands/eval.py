@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cnntrain.commands.outcomes import Outcomes
     from cnntrain.engine.evaluator import Batch
     from cnntrain.engine.tasks import Totals
+    from cnntrain.runs.checkpoint import Checkpoint
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -53,12 +54,13 @@ def run(job: Job) -> float:
     assert isinstance(config, EvalConfig)
     checkpoint = load(resolve(Path(config.checkpoint)))
     kept = read_kept(checkpoint.config, checkpoint.folder)
+    weights, averaged = chosen_weights(checkpoint, config)
     out = results_folder(config, checkpoint.folder)
     images, findings = find_images(config, kept)
     images = replace(images, max_pixels=kept.data_config.max_pixels)
     for note in told(findings):
         say(note)
-    network = rebuild(kept, checkpoint.model, config)
+    network = rebuild(kept, weights, config)
     outcomes = outcomes_of(network.task, kept.classes)
     loader = evaluation_loader(images, network.pipeline, kept, config)
     with Signals() as signals:
@@ -67,8 +69,12 @@ def run(job: Job) -> float:
         FileCheck([loader], where="", strict=False).around(prepare, signals)
         totals, rows = measure(network, signals.polled(loader.batches(0)), images, outcomes)
     loader.close()
-    result = summary(totals, images, checkpoint.folder) | {"bad": loader.quarantine.plain()}
-    show(f"{checkpoint.folder} on {images.directory}", evaluation_table(result), *outcomes.tables(result))
+    result = summary(totals, images, checkpoint.folder) | {"ema": averaged, "bad": loader.quarantine.plain()}
+    show(
+        f"{checkpoint.folder}{' (averaged weights)' if averaged else ''} on {images.directory}",
+        evaluation_table(result),
+        *outcomes.tables(result),
+    )
     with told_plainly(out):
         written = write_results(out, images.split, result, [["file", *outcomes.header], *rows])
         picture = outcomes.figure(totals)
@@ -77,6 +83,19 @@ def run(job: Job) -> float:
             figure_png(written[-1], picture)
     show("written: " + ", ".join(str(path) for path in written))
     return float(result[OF_TASK[images.task][0]])
+
+
+def chosen_weights(checkpoint: "Checkpoint", config: EvalConfig) -> "tuple[dict[str, Tensor], bool]":
+    """The weights to evaluate, and whether they are the average.
+
+    Raises:
+        ConfigError: an average is asked for, and there is none.
+    """
+    if config.ema and checkpoint.average is None:
+        raise ConfigError(f"ema=true: {checkpoint.folder} has no averaged weights (its run had trainer.ema=null); leave ema out")
+    if checkpoint.average is None or config.ema is False:
+        return checkpoint.model, False
+    return checkpoint.average, True
 
 
 def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cnntrain.engine.ema import Average
 from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted
 from cnntrain.engine.state import Progress
 from cnntrain.engine.step import TrainStep
@@ -37,15 +38,21 @@ class CheckpointKeeper:
         config: what evaluation needs to rebuild network and preprocessing; plain data.
     """
 
-    def __init__(self, run: Path, step: TrainStep, progress: Progress, config: Mapping[str, Any]):
-        self.run, self.step, self.progress, self.config = run, step, progress, config
+    def __init__(self, run: Path, step: TrainStep, progress: Progress, config: Mapping[str, Any], *, average: Average | None = None):
+        self.run, self.step, self.progress, self.config, self.average = run, step, progress, config, average
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, EpochDone):
             return
         state = {**self.progress.state_dict(), "scaler": self.step.scaler.state_dict()}
+        average = self.average
         folder = save(
-            self.run, model=self.step.model.state_dict(), optimizer=self.step.optimizer.state_dict(), state=state, config=self.config
+            self.run,
+            model=self.step.model.state_dict(),
+            optimizer=self.step.optimizer.state_dict(),
+            state=state if average is None else {**state, "ema": average.state_dict()},
+            config=self.config,
+            average=None if average is None else average.tensors(),
         )
         mark(self.run, "last", folder)
         if event.is_best:

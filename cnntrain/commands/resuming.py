@@ -43,7 +43,7 @@ def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None
         raise CheckpointError(f"resume={run}: {fault}; change it back, or start anew without resume" for fault in faults)
     restore(run, checkpoint, parts)
     for name, value in checkpoint.state.items():
-        if name != "scaler":
+        if name not in ("scaler", "ema"):
             setattr(progress, name, value)
     if parts.config.epochs is not None and parts.config.epochs < progress.epoch:
         raise CheckpointError(
@@ -102,9 +102,20 @@ def restore(run: Path, checkpoint: Checkpoint, parts: Parts) -> None:
         reason = str(error).splitlines()[-1].strip()
         said = f"resume={run}: the state of its optimizer does not fit ({reason}); start anew without resume"
         raise CheckpointError(said) from error
+    restore_average(checkpoint, parts)
     scaler = checkpoint.state["scaler"]
     if scaler and parts.step.scaler.is_enabled():  # empty where the run did not compute in fp16
         parts.step.scaler.load_state_dict(scaler)
+
+
+def restore_average(checkpoint: Checkpoint, parts: Parts) -> None:
+    if parts.average is not None and checkpoint.average is not None:
+        parts.average.load(checkpoint.average, checkpoint.state["ema"])
+    elif parts.average is not None:
+        parts.average.start_from(parts.model)
+        say(f"trainer.ema: the run had no average of its weights; it starts at {checkpoint.folder.name}")
+    elif checkpoint.average is not None:
+        say("trainer.ema=null: the average that the run had of its weights ends here")
 
 
 def shape_in(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:

@@ -123,7 +123,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         stack.callback(board.close)
         settings = {"kept": parts.kept().plain(), "config": asdict(config), "steps_per_epoch": len(parts.train)}
         listeners += [
-            CheckpointKeeper(run, parts.step, progress, settings),  # first: what is told must be saved
+            CheckpointKeeper(run, parts.step, progress, settings, average=parts.average),  # first: what is told must be saved
             HistoryKeeper(history),
             summary,
             board,

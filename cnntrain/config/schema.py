@@ -158,6 +158,16 @@ class TrainerConfig:
         choices=REGRESSION_LOSSES,
         optional=True,
     )
+    ema: Any = setting(
+        None,
+        "validate, keep and evaluate a moving average of the weights: {decay: 0.999}; null: the weights themselves",
+        type="mapping",
+        optional=True,
+        parameters={
+            "decay": Parameter("float", REQUIRED, "share of the average that an optimizer step keeps", low=0, high=0.999999),
+            "warmup": Parameter("bool", True, "keep less in the first steps: at most (1 + n) / (10 + n) in the n-th"),
+        },
+    )
     clip_norm: float | None = setting(None, "largest total gradient norm; null: no clipping", above=0.0, optional=True)
     accumulation_steps: int = setting(1, "micro-batches that one optimizer step is computed in", low=1)
     max_steps: int | None = setting(None, "end after this many optimizer steps; null: epochs decide", low=1, optional=True)
@@ -224,6 +234,7 @@ class EvalConfig:
     split: str | None = setting(None, "folder of data.root, such as val, test or train; null: the run's validation images", optional=True)
     batch_size: int | None = setting(None, "images in one step; null: as in training", low=1, optional=True)
     out: str | None = setting(None, "folder for the results; null: the run folder", optional=True)
+    ema: bool | None = setting(None, "evaluate the averaged weights (trainer.ema); null: where the checkpoint has them", optional=True)
     data: EvalDataConfig = field(default_factory=EvalDataConfig)
     trainer: EvalTrainerConfig = field(default_factory=EvalTrainerConfig)
 

@@ -36,6 +36,7 @@ class TrainStep:
 
     Args:
         changes: what is done to the whole batch first, such as mixing: (images, targets, step) -> (images, targets).
+        followers: called after the update of the weights, such as an average of them.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class TrainStep:
         clip_norm: float | None = None,
         accumulation_steps: int = 1,
         changes: Sequence[Change] = (),
+        followers: Sequence[Callable[[], None]] = (),
     ):
         self.model = model
         self.optimizer = optimizer
@@ -57,7 +59,7 @@ class TrainStep:
         self.seed = seed
         self.clip_norm = clip_norm
         self.accumulation_steps = accumulation_steps
-        self.changes = tuple(changes)
+        self.changes, self.followers = tuple(changes), tuple(followers)
         self.scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.precision == "fp16")
 
     def __call__(self, images: Tensor, targets: Tensor, *, step: int, lr: float, want_norm: bool) -> StepResult:
@@ -73,6 +75,8 @@ class TrainStep:
         grad_norm = self.clip() if want_norm or self.clip_norm is not None else None
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        for follow in self.followers:
+            follow()
         return StepResult(loss, sums, grad_norm)
 
     def gradients(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ CHECKPOINTS = "checkpoints"
 STEP_FOLDER = re.compile(r"step_(\d{8,})")
 LINKS = ("best", "last")
 NUM_NEWEST_KEPT = 2
+AVERAGE = "ema.safetensors"
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,17 @@ class Checkpoint:
     optimizer: dict[str, Any]
     state: dict[str, Any]
     config: dict[str, Any]
+    average: dict[str, Tensor] | None = None  # of the weights
 
 
 def save(
-    run: Path, *, model: Mapping[str, Tensor], optimizer: Mapping[str, Any], state: Mapping[str, Any], config: Mapping[str, Any]
+    run: Path,
+    *,
+    model: Mapping[str, Tensor],
+    optimizer: Mapping[str, Any],
+    state: Mapping[str, Any],
+    config: Mapping[str, Any],
+    average: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Writes RUN/checkpoints/step_NNNNNNNN, where the step is state["step"]; `mark` and `prune` come after it.
 
@@ -46,21 +54,23 @@ def save(
         optimizer: the optimizer's state_dict.
         state: where the run stands, plain data.
         config: the whole configuration, plain data.
+        average: the state_dict of the averaged network, where there is one.
 
     Raises:
-        Diverged: a tensor of the model or the optimizer is not finite; nothing is written.
+        Diverged: a tensor is not finite; nothing is written.
         DiskFull, CannotGoOn: it cannot be written; the older checkpoints are untouched.
     """
     step = int(state["step"])
     moments, structure = optimizer_to_plain(optimizer)
-    model, moments = to_cpu(model), to_cpu(moments)
-    for tensors in (model, moments):
+    tensors_of = {"model.safetensors": to_cpu(model), "optimizer.safetensors": to_cpu(moments)}
+    if average is not None:
+        tensors_of[AVERAGE] = to_cpu(average)
+    for tensors in tensors_of.values():
         name = first_non_finite(tensors)
         if name is not None:
             raise Diverged(f"{name} is no longer finite at step {step}, so no checkpoint of it was written; try a smaller optimizer.lr")
     files = {
-        "model.safetensors": pack(model),
-        "optimizer.safetensors": pack(moments),
+        **{name: pack(tensors) for name, tensors in tensors_of.items()},
         "optimizer.json": _plain_json(structure),
         "state.json": _plain_json(state),
         "config.json": _plain_json(config),
@@ -86,6 +96,7 @@ def load(folder: Path) -> Checkpoint:
             optimizer=optimizer_from_plain(unpack(files["optimizer.safetensors"]), structure),
             state=state,
             config=config,
+            average=unpack(files[AVERAGE]) if AVERAGE in files else None,
         )
     except CheckpointError as error:
         raise CheckpointError(f"{folder}: {fault}" for fault in error.faults) from error

@@ -1,0 +1,65 @@
+"""An exponential moving average of a network's weights, which is measured and kept in their place where it is asked for."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Average:
+    """Follows a network: after each optimizer step, average = d * average + (1 - d) * weights.
+
+    BatchNorm's running means and variances are averaged in the same way, so that they belong to the averaged weights
+    and not to the latest; whole numbers, such as its count of batches, are copied.
+
+    Args:
+        model: the network on its device, from whose weights the average starts.
+        decay: d.
+        warmup: let d of the n-th update be min(decay, (1 + n) / (10 + n)), so that the first weights, which are random, are
+            soon forgotten. Source: tf.train.ExponentialMovingAverage, num_updates.
+    """
+
+    def __init__(self, model: nn.Module, *, decay: float, warmup: bool = True):
+        self.model = deepcopy(model).eval().requires_grad_(False)
+        self.decay, self.warmup = decay, warmup
+        self.num_updates = 0
+        own, followed = tensors_of(self.model), tensors_of(model)
+        pairs = [(own[name], followed[name]) for name in own]
+        self.averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self.copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        self.num_updates += 1
+        own, followed = zip(*self.averaged, strict=True)
+        torch._foreach_lerp_(own, followed, 1 - self.decay_of(self.num_updates))
+        for copy, tensor in self.copied:
+            copy.copy_(tensor)
+
+    def decay_of(self, update: int) -> float:
+        """d of the n-th update, counted from 1."""
+        return min(self.decay, (1 + update) / (10 + update)) if self.warmup else self.decay
+
+    @torch.no_grad()
+    def start_from(self, model: nn.Module) -> None:
+        """Begin anew at the weights of a network."""
+        self.num_updates = 0
+        self.model.load_state_dict(model.state_dict())
+
+    def load(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.model.load_state_dict(tensors)
+        self.num_updates = state["num_updates"]
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.model.state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"num_updates": self.num_updates}
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, as the network itself holds them."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
