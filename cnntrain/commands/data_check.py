@@ -1,12 +1,13 @@
-"""`cnntrain data check`: everything that can be wrong with a folder of images, in one report."""
+"""`cnntrain data check`: everything that can be wrong with a folder, manifest or shards of images, in one report."""
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from cnntrain.config.command import Command, Job
+from cnntrain.config.rules import source_name
 from cnntrain.config.schema import DataCheckConfig, DataConfig
 from cnntrain.data.findings import KINDS, Finding, refusals, strictly, verdict_of
 from cnntrain.data.images import ImageSet
@@ -29,9 +30,11 @@ def run(job: Job) -> None:
 
     config = job.config
     assert isinstance(config, DataCheckConfig)
-    scan = scan_data(DataConfig(**asdict(config.data)), seed=0)
-    with ProgressLine("files") as progress:
-        found, num_bad = examined(scan, progress, absolute=Path(config.data.root).is_absolute())
+    data = config.data
+    scan = scan_data(DataConfig(**asdict(replace(data, name=source_name(data)))), seed=0)
+    named = Path(data.file or data.train_shards or data.root)
+    with ProgressLine("images") as progress:
+        found, num_bad = examined(scan, progress, absolute=named.is_absolute())
     findings = scan.findings + (strictly(found) if config.data.strict else found)
     result = report(scan, findings, num_bad)
     if config.format == "json":
@@ -72,4 +75,12 @@ def report(scan: Scan, findings: list[Finding], num_bad: dict[str, int]) -> dict
     return {"verdict": verdict_of(findings), "counts": counts, "findings": [each.plain() for each in findings]}
 
 
-COMMAND = Command(name="data check", config_name="data_check", schema=DataCheckConfig, check=check, job=run, makes_folder=False)
+COMMAND = Command(
+    name="data check",
+    config_name="data_check",
+    schema=DataCheckConfig,
+    check=check,
+    job=run,
+    makes_folder=False,
+    keys_for={"data": "data.name"},
+)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnntrain.config.command import Command, Job
 from cnntrain.config.components.mixes import task_faults
+from cnntrain.config.rules import source_name
 from cnntrain.config.schema import DataConfig, DataStatsConfig
 from cnntrain.data.images import ImageSet
 from cnntrain.data.sources import scan_data
@@ -36,8 +37,7 @@ def run(job: Job) -> None:
     config = job.config
     assert isinstance(config, DataStatsConfig)
     folder = folder_for(config)
-    name = "manifest" if config.data.file is not None else "folder" if config.data.dataset is None else "torchvision"
-    scan = scan_data(DataConfig(name=name, **asdict(config.data)), seed=config.seed).usable()
+    scan = scan_data(DataConfig(**asdict(replace(config.data, name=source_name(config.data)))), seed=config.seed).usable()
     from cnntrain.data.decode import resolve_channels
     from cnntrain.data.findings import told
     from cnntrain.report.console import say
@@ -167,4 +167,12 @@ def free_path(folder: Path, png: bytes) -> Path:
     return path
 
 
-COMMAND = Command(name="data stats", config_name="data_stats", schema=DataStatsConfig, check=check, job=run, makes_folder=False)
+COMMAND = Command(
+    name="data stats",
+    config_name="data_stats",
+    schema=DataStatsConfig,
+    check=check,
+    job=run,
+    makes_folder=False,
+    keys_for={"data": "data.name"},
+)

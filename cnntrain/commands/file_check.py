@@ -2,8 +2,11 @@
 
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import fields
+from pathlib import Path
 
-from cnntrain.config.schema import DataConfig
+from cnntrain.config.components.parameters import show
+from cnntrain.config.schema import DataConfig, SourceConfig
 from cnntrain.data import facts
 from cnntrain.data.examine import file_findings
 from cnntrain.data.findings import HANDLED, KINDS, Finding, refusals, strictly, told
@@ -20,7 +23,7 @@ class FileCheck:
     """Looks at the files of some loaders; while they decode what they keep, it costs a few hashes.
 
     Args:
-        where: words for `cnntrain data check`, which lists all; empty where it cannot.
+        where: words for `cnntrain data check`, which lists all; empty in an evaluation, whose one split it does not take.
         strict: refuse what is otherwise noted or left out.
         silent: for the later runs of a sweep, which have told the same before.
     """
@@ -82,10 +85,9 @@ class FileCheck:
 
 
 def check_words(data: DataConfig) -> str:
-    """What to type behind `cnntrain data check` for the same images; nothing where it cannot look at them."""
-    if data.name != "folder":
-        return ""
-    plain = DataConfig()
-    chosen = {name: getattr(data, name) for name in ("train_dir", "val_dir", "train_split", "val_split")}
-    words = [f"data.root={data.root}", *(f"data.{name}={value}" for name, value in chosen.items() if value != getattr(plain, name))]
-    return " ".join(map(shlex.quote, words))
+    """What to type behind `cnntrain data check` for the same images."""
+    own = str(Path(data.file).parent) if data.file is not None else "." if data.train_shards is not None else ""  # found without a word
+    plain = DataConfig(root=own, strict=data.strict)
+    chosen = {each.name: getattr(data, each.name) for each in fields(SourceConfig)}
+    words = [f"data.{name}={show(value)}" for name, value in chosen.items() if value != getattr(plain, name)]
+    return " ".join(map(shlex.quote, words if data.name == "folder" else [f"data={data.name}", *words]))

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from cnntrain.config.components.parameters import REQUIRED, Component, Parameter, keyword_faults, show, value_faults
-from cnntrain.config.rules import eval_rules, stats_rules, train_rules
+from cnntrain.config.rules import eval_rules, source_rules, stats_rules, train_rules
 from cnntrain.config.schema import MISSING as MUST_BE_GIVEN
 from cnntrain.config.schema import AnyConfig, DataCheckConfig, DataStatsConfig, EvalConfig, TrainConfig
 from cnntrain.errors import did_you_mean
@@ -26,7 +26,7 @@ def faults_of(config: AnyConfig, *, rules: bool = True) -> list[str]:
     if isinstance(config, EvalConfig):
         return faults or (eval_rules(config) if rules else [])
     if isinstance(config, DataCheckConfig):
-        return faults
+        return faults or (source_rules(config.data) if rules else [])
     if isinstance(config, DataStatsConfig):
         faults += transforms_faults(config)
         return faults or (stats_rules(config) if rules else [])

@@ -1,7 +1,7 @@
 """What a command is to the configuration room, and what a job is to a command."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Command:
         makes_folder: whether a job has a folder; then `claim` is needed.
         claim: (name, stamp, sweep, given by the user or None) -> a new folder that nobody else has; raises UserError.
         finish: (sweep folder, objective); called after a sweep, an interrupted one too.
+        keys_for: a group of other commands -> the key that its word sets here, so that the words of train may be typed again.
     """
 
     name: str
@@ -63,3 +64,4 @@ class Command:
     makes_folder: bool
     claim: Callable[[str, str, bool, Path | None], Path] | None = None
     finish: Callable[[Path, str], None] | None = None
+    keys_for: Mapping[str, str] = field(default_factory=dict)

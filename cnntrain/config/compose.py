@@ -64,6 +64,7 @@ def answer(command: Command, argv: Sequence[str]) -> int:
         CnntrainError: what is wrong with the words, or what ended the job.
     """
     flags = parse_flags(argv)
+    flags.words = [own_word(word, command) for word in flags.words]
     dirs = user_dirs(flags.config_dirs)
     import_files(flags.imports)
     if "--help" in flags.plain:
@@ -79,6 +80,12 @@ def answer(command: Command, argv: Sequence[str]) -> int:
             return execute(command, flags, plan)
         except TOLD as error:
             raise explained(error) from error
+
+
+def own_word(word: str, command: Command) -> str:
+    """`data=manifest`, as train has it, where the command knows no groups: `data.name=manifest`."""
+    key, equals, value = word.partition("=")
+    return f"{command.keys_for[key]}={value}" if equals and key in command.keys_for else word
 
 
 def show(command: Command, flags: Flags, plan: Plan) -> int:

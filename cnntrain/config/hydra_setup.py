@@ -48,12 +48,18 @@ def add_resolvers() -> None:
     register: Any = OmegaConf.register_resolver if version_of(omegaconf) >= (2, 4) else OmegaConf.register_new_resolver
     register("by_device", by_device, replace=True)
     register("folder_of", folder_of, replace=True)
+    register("root_of", root_of, replace=True)
     register("side_of", side_of, replace=True)
 
 
 def folder_of(file: str | None) -> str:
     """The folder that a file lies in: `${folder_of:${data.file}}` in YAML."""
     return str(Path(file or "").parent)
+
+
+def root_of(file: str | None, shards: str | None) -> str:
+    """`${root_of:...}` in YAML: a manifest's own folder; shards need none; a set of folders must be named, which the rules say."""
+    return folder_of(file) if file else "." if shards else ""
 
 
 @cache

@@ -10,11 +10,22 @@ from cnntrain.config.components.parameters import show
 from cnntrain.config.durations import parse_duration
 from cnntrain.config.known_sets import KNOWN_SETS
 from cnntrain.config.progressive import size_at
-from cnntrain.config.schema import DataConfig, DataStatsConfig, EvalConfig, EvalTrainerConfig, ImagesConfig, TrainConfig, TrainerConfig
+from cnntrain.config.schema import (
+    CheckDataConfig,
+    DataStatsConfig,
+    EvalConfig,
+    EvalTrainerConfig,
+    SourceConfig,
+    StatsDataConfig,
+    TrainConfig,
+    TrainerConfig,
+)
 from cnntrain.errors import ConfigError
 from cnntrain.measures import AUTO, CLASSIFICATION, REGRESSION, objectives
 
 DATA_SETS = ("digits", "folder", "manifest", "torchvision", "webdataset")
+SOURCES = {"file": "manifest", "dataset": "torchvision", "train_shards": "webdataset"}  # key -> the source that it asks for
+OWNERS = {"dataset": "torchvision", "train_shards": "webdataset", "val_shards": "webdataset", "classes_file": "webdataset"}
 DIGITS_ROOT = ("data", "digits")
 TASKS = {
     "classification": "an image has one class",
@@ -44,12 +55,24 @@ def eval_rules(config: EvalConfig) -> list[str]:
 
 def stats_rules(config: DataStatsConfig) -> list[str]:
     """All faults between the settings of `data stats`."""
-    data = config.data
-    if data.file is not None and data.dataset is not None:
-        return ["data.dataset has no effect beside data.file; give one of them"]
-    of_source = manifest_alone(data) if data.file is not None else folders_are_classes(data)
-    of_source += [] if data.dataset is None else known_set_alone(data)
-    return [*splits_differ(config), *folds_agree(config), *of_source]
+    return [*folds_agree(config), *source_rules(config.data)]
+
+
+def source_rules(data: CheckDataConfig | StatsDataConfig) -> list[str]:
+    """All faults of where a command that only looks at images should find them."""
+    given = [key for key in SOURCES if getattr(data, key) is not None]
+    if len(given) > 1:
+        return [f"data.{key} has no effect beside data.{given[0]}; give one of them" for key in given[1:]]
+    name = source_name(data)
+    faults = same_splits(data) + keys_of_source(data, name)
+    return faults if faults or data.root else ["data.root is required: add data.root=..."]
+
+
+def source_name(data: CheckDataConfig | StatsDataConfig) -> str:
+    """data.name, or what the other keys ask for."""
+    if data.name != AUTO:
+        return data.name
+    return next((name for key, name in SOURCES.items() if getattr(data, key) is not None), "folder")
 
 
 def task_rules(config: TrainConfig, task: str) -> list[str]:
@@ -82,18 +105,7 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     data = config.data
     if data.name not in DATA_SETS:
         return [f"data.name={data.name} is not one of {', '.join(DATA_SETS)}; a data set of your own is a folder"]
-    owners = {"dataset": "torchvision", "train_shards": "webdataset", "val_shards": "webdataset", "classes_file": "webdataset"}
-    strange = [key for key, name in owners.items() if getattr(data, key) is not None and data.name != name]
-    if strange:
-        return [f"data.{key}={getattr(data, key)} has no effect in data={data.name}; add data={owners[key]}" for key in strange]
-    if data.name == "manifest":
-        return manifest_alone(data)
-    faults = [] if data.file is None else [f"data.file is set, but data={data.name} reads folders; add data=manifest"]
-    faults += folders_are_classes(data)
-    if data.name == "torchvision":
-        return faults + known_set_alone(data)
-    if data.name == "webdataset":
-        return faults + shards_alone(data)
+    faults = keys_of_source(data, data.name)
     if data.name != "digits":
         return faults
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
@@ -102,35 +114,50 @@ def data_is_what_it_says(config: TrainConfig) -> list[str]:
     return faults + [f"data.{key} is set, but data=digits is the set shipped with cnntrain; add data=folder" for key in given]
 
 
-def manifest_alone(data: ImagesConfig) -> list[str]:
+def keys_of_source(data: SourceConfig, name: str) -> list[str]:
+    """Keys that a source lacks, and those that others have."""
+    strange = [key for key, owner in OWNERS.items() if getattr(data, key) is not None and owner != name]
+    if strange:
+        return [f"data.{key}={getattr(data, key)} has no effect in data={name}; add data={OWNERS[key]}" for key in strange]
+    if name == "manifest":
+        return manifest_alone(data)
+    faults = [] if data.file is None else [f"data.file is set, but data={name} reads folders; add data=manifest"]
+    faults += folders_are_classes(data)
+    return faults + (known_set_alone(data) if name == "torchvision" else shards_alone(data) if name == "webdataset" else [])
+
+
+def manifest_alone(data: SourceConfig) -> list[str]:
     if data.file is None:
         return ["data=manifest needs its file; add data.file=labels.csv"]
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
     return [f"data.{key} has no effect beside data.file: its column {data.split_column} says the split; leave it out" for key in given]
 
 
-def folders_are_classes(data: ImagesConfig) -> list[str]:
+def folders_are_classes(data: SourceConfig) -> list[str]:
     if data.task in ("auto", "classification"):
         return []
     return [f"data.task={data.task} needs labels of its own in a manifest; folders are classes"]
 
 
-def known_set_alone(data: ImagesConfig) -> list[str]:
+def known_set_alone(data: SourceConfig) -> list[str]:
     if data.dataset is None:
         return [f"data=torchvision needs the name of a set; add data.dataset=NAME, one of {', '.join(KNOWN_SETS)}"]
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
     return [f"data.{key} has no effect beside data.dataset: its files say which images train; leave it out" for key in given]
 
 
-def shards_alone(data: DataConfig) -> list[str]:
+def shards_alone(data: SourceConfig) -> list[str]:
     if data.train_shards is None:
         return ["data=webdataset needs its tar files; add data.train_shards='DIR/train-{000000..000009}.tar'"]
     given = [key for key in ("train_dir", "val_dir") if getattr(data, key) is not None]
     return [f"data.{key} has no effect beside data.train_shards; leave it out" for key in given]
 
 
-def splits_differ(config: TrainConfig | DataStatsConfig) -> list[str]:
-    data = config.data
+def splits_differ(config: TrainConfig) -> list[str]:
+    return same_splits(config.data)
+
+
+def same_splits(data: SourceConfig) -> list[str]:
     if data.train_split == data.val_split:
         return [f"data.train_split and data.val_split are both {data.train_split}; validation needs a folder of its own"]
     return []

@@ -27,13 +27,20 @@ def setting(default: Any, meaning: str, **limits: Any) -> Any:
 
 
 @dataclass
-class ImagesConfig:
-    """Where the images lie, and how they are told apart."""
+class SourceConfig:
+    """Where the images lie, and what says which is which."""
 
     root: str = setting("data", "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from")
     file: str | None = setting(None, "manifest: a CSV or parquet file with a row for each image", optional=True)
     dataset: str | None = setting(
         None, "torchvision: the set that lies in root as torchvision downloads it", choices=tuple(KNOWN_SETS), optional=True
+    )
+    train_shards: str | None = setting(
+        None, "webdataset: tar files such as 'DIR/train-{000000..000009}.tar' that hold KEY.jpg and KEY.cls (or .json)", optional=True
+    )
+    val_shards: str | None = setting(None, "webdataset: those that validate; null: a share of train is set apart", optional=True)
+    classes_file: str | None = setting(
+        None, "webdataset: file with a class name in each line, which numbers count from 0; null: as the shards have them", optional=True
     )
     path_column: str = setting("path", "column of the manifest with the image's path, relative to root")
     label_column: Any = setting("label", "column with the label, or a list of columns with a number each", type="names")
@@ -49,14 +56,20 @@ class ImagesConfig:
     val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
     train_split: str = setting("train", "name of the training folder in root")
     val_split: str = setting("val", "name of the validation folder in root")
+    strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
+    max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
+
+
+@dataclass
+class ImagesConfig(SourceConfig):
+    """Which of the images train, which validate, and what the network gets of them."""
+
     val_fraction: float = setting(0.2, "share of train set apart, class by class, where there is no val folder", above=0.0, high=0.9)
     folds: int | None = setting(None, "cut train into this many parts, one of which validates; null: no folds", low=2, optional=True)
     fold: int | None = setting(None, "the part that validates, counted from 0", low=0, optional=True)
     limit: int | None = setting(
         None, "for quick tries: train on at most this many images, class by class, and validate on as large a share", low=1, optional=True
     )
-    strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
-    max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
     channels: int | None = setting(None, "image channels: 1 gray, 3 colour; null: as the files have them", choices=(1, 3), optional=True)
     image_size: Any = setting(64, "height and width of the network's input: pixels, or [height, width]", type="size", low=1)
 
@@ -66,13 +79,6 @@ class DataConfig(ImagesConfig):
     """Where the images lie and how they are fed."""
 
     name: str = setting("folder", "which data set this is: digits (shipped with cnntrain), folder, manifest, torchvision or webdataset")
-    train_shards: str | None = setting(
-        None, "webdataset: tar files such as 'DIR/train-{000000..000009}.tar' that hold KEY.jpg and KEY.cls (or .json)", optional=True
-    )
-    val_shards: str | None = setting(None, "webdataset: those that validate; null: a share of train is set apart", optional=True)
-    classes_file: str | None = setting(
-        None, "webdataset: file with a class name in each line, which numbers count from 0; null: as the shards have them", optional=True
-    )
     sampler: str = setting(
         "shuffle",
         "images of an epoch: shuffle (each once) or balanced (as many of each class, so that rare ones come often)",
@@ -239,11 +245,17 @@ class EvalConfig:
     trainer: EvalTrainerConfig = field(default_factory=EvalTrainerConfig)
 
 
+LOOKED_AT = (AUTO, "folder", "manifest", "torchvision", "webdataset")
+ROOT_TO_LOOK_AT = "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from: by default its own"
+NAME_TO_LOOK_AT = "where images come from; auto: data.file is a manifest, data.dataset a set of torchvision, data.train_shards shards"
+
+
 @dataclass
 class StatsDataConfig(ImagesConfig):
     """Which images to look at."""
 
-    root: str = setting(MISSING, "folder that holds train/<class>/* and val/<class>/*, or that the paths of a manifest start from")
+    root: str = setting(MISSING, ROOT_TO_LOOK_AT)
+    name: str = setting(AUTO, NAME_TO_LOOK_AT, choices=LOOKED_AT)
 
 
 @dataclass
@@ -258,16 +270,11 @@ class DataStatsConfig:
 
 
 @dataclass
-class CheckDataConfig:
+class CheckDataConfig(SourceConfig):
     """Which images to check."""
 
-    root: str = setting(MISSING, "folder that holds train/<class>/* and val/<class>/*")
-    train_dir: str | None = setting(None, "training folder, if it is not root/train_split", optional=True)
-    val_dir: str | None = setting(None, "validation folder, if it is not root/val_split", optional=True)
-    train_split: str = setting("train", "name of the training folder in root")
-    val_split: str = setting("val", "name of the validation folder in root")
-    strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
-    max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
+    root: str = setting(MISSING, ROOT_TO_LOOK_AT)
+    name: str = setting(AUTO, NAME_TO_LOOK_AT, choices=LOOKED_AT)
 
 
 @dataclass

@@ -45,10 +45,15 @@ def unreadable_classes(images: ImageSet, facts: Facts, name: Name) -> list[Findi
         return []  # no classes, or several of them for one image
     total = np.bincount(images.targets, minlength=len(images.classes))
     bad = np.bincount(images.targets[facts.bad()], minlength=len(images.classes))
-    return [
-        about("class_unreadable", name(images.directory / images.classes[label]), f"none of its {total[label]:,} files can be read")
-        for label in np.flatnonzero((bad == total) & (total > 0)).tolist()
-    ]
+    found = []
+    for label in np.flatnonzero((bad == total) & (total > 0)).tolist():
+        folder, said = images.directory / images.classes[label], f"none of its {total[label]:,} files can be read"
+        if images.packed is None and folder.is_dir():
+            found.append(about("class_unreadable", name(folder), said))
+        else:  # of a manifest or of shards
+            who = f"class {shown(images.classes[label])} of {images.split}"
+            found.append(finding("class_unreadable", name(images.directory), f"{who}: {said}"))
+    return found
 
 
 def bad_files(images: ImageSet, facts: Facts, name: Name) -> list[Finding]:
@@ -114,7 +119,7 @@ def copies(sets: Sets, name: Name) -> list[Finding]:
     for group in same:  # copies of one that is nearly like others join them
         number = next((in_near[index] for index in group.tolist() if index in in_near), None)
         if number is None:
-            found.append(where.tell(group, exactly=True))
+            found += [] if where.is_one_file(group) else [where.tell(group, exactly=True)]
         else:
             near[number] = np.union1d(near[number], group)
     return found + [where.tell(group, exactly=False) for group in near]
@@ -144,10 +149,15 @@ class Where:
         self.name = name
         self.sets = [images for images, _ in sets]
         self.starts = np.cumsum([0, *(len(images) for images in self.sets)])
+        self.has_numbers = any(images.task == "regression" for images in self.sets)
 
     def place(self, index: int) -> tuple[ImageSet, int]:
         number = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.sets[number], index - int(self.starts[number])
+
+    def is_one_file(self, group: np.ndarray) -> bool:
+        """Whether a manifest names one file in two splits, which its scan has told."""
+        return len({images.path(place) for images, place in map(self.place, group.tolist())}) == 1
 
     def look(self, index: int) -> np.ndarray | None:
         """(LOOK, LOOK) gray levels."""
@@ -162,13 +172,13 @@ class Where:
     def tell(self, group: np.ndarray, *, exactly: bool) -> Finding:
         """One finding for all files of a group."""
         places = [self.place(index) for index in group.tolist()]
-        paths = [self.name(images.path(place)) for images, place in places]
+        paths = list(dict.fromkeys(self.name(images.path(place)) for images, place in places))  # a manifest may name one in two splits
         targets = {images.targets[place].tobytes() for images, place in places}
         splits = {images.split for images, _ in places}
         like = "the same as" if exactly else "nearly the same as"
         others = ", ".join(shown(path) for path in paths[1 : 1 + MOST_NAMED])
         more = f" and {len(paths) - 1 - MOST_NAMED:,} more" if len(paths) > 1 + MOST_NAMED else ""
-        if len(targets) > 1:
+        if len(targets) > 1 and (exactly or not self.has_numbers):  # what is nearly alike may stand for nearly the same number
             return about("conflicting_labels", paths[0], f"{like} {others}{more}, with another label; keep one of them")
         if len(splits) > 1:
             return about("leakage", paths[0], f"{like} {others}{more}, in another split; keep one of them")

@@ -189,7 +189,7 @@ def load(images: ImageSet) -> Facts:
     rows = np.zeros(len(images), FACT)
     rows["size"], rows["mtime"] = stamps(images)
     with suppress(OSError, ValueError, KeyError, EOFError):
-        names, stored = fetch(images.directory, FACT)
+        names, stored = fetch(images, FACT)
         own = places_of(images.files, names)
         known = np.flatnonzero(own >= 0)
         found = stored[own[known]]

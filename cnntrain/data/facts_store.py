@@ -22,17 +22,18 @@ def facts_folder() -> Path:
     return cache_folder() / "facts"
 
 
-def facts_file(directory: Path) -> Path:
-    digest = hashlib.blake2b(os.fsencode(os.path.abspath(directory)), digest_size=16).hexdigest()
-    return facts_folder() / f"{digest}.facts"
+def facts_file(images: ImageSet) -> Path:
+    """One for all sets below a directory; images inside of larger files have one for each split."""
+    known_by = os.fsencode(os.path.abspath(images.directory)) + (b"" if images.packed is None else b"\0" + os.fsencode(images.split))
+    return facts_folder() / f"{hashlib.blake2b(known_by, digest_size=16).hexdigest()}.facts"
 
 
-def fetch(directory: Path, dtype: np.dtype) -> tuple[Names, np.ndarray]:
+def fetch(images: ImageSet, dtype: np.dtype) -> tuple[Names, np.ndarray]:
     """
     Raises:
         OSError, ValueError: nothing is stored, or it is damaged.
     """
-    content = facts_file(directory).read_bytes()
+    content = facts_file(images).read_bytes()
     body, digest = memoryview(content)[len(MARK) : -16], content[-16:]
     if not content.startswith(MARK) or hashlib.blake2b(body, digest_size=16).digest() != digest:
         raise ValueError("damaged")
@@ -47,7 +48,7 @@ def store(images: ImageSet, rows: np.ndarray) -> None:
     """Write the rows of these files; those of other files of the directory stay, as long as the files do."""
     names, known = images.files, rows
     with suppress(OSError, ValueError, EOFError):
-        others, stored = fetch(images.directory, rows.dtype)
+        others, stored = fetch(images, rows.dtype)
         kept = np.flatnonzero(places_of(others, images.files) < 0)
         kept = np.array([place for place in kept.tolist() if os.path.lexists(images.directory / others[place])], np.int64)
         if len(kept):
@@ -57,7 +58,7 @@ def store(images: ImageSet, rows: np.ndarray) -> None:
     for array in (np.asarray(names.ends), np.frombuffer(names.block, np.uint8), known):
         np.save(body, array, allow_pickle=False)
     content = body.getbuffer()
-    write_whole(facts_file(images.directory), MARK, content, hashlib.blake2b(content, digest_size=16).digest())
+    write_whole(facts_file(images), MARK, content, hashlib.blake2b(content, digest_size=16).digest())
 
 
 def write_whole(path: Path, *parts: bytes | memoryview) -> None:

@@ -39,7 +39,8 @@ KINDS: dict[str, tuple[Verdict, str]] = {
     "duplicate": ("note", "the same picture twice in one split and class"),
     "near_duplicate": ("note", "nearly the same picture twice in one split and class"),
     "leakage": ("note", "the same picture, or nearly, in train and val"),
-    "conflicting_labels": ("note", "the same picture in two classes"),
+    "conflicting_labels": ("note", "the same picture in two classes, or with two labels"),
+    "parted_group": ("note", "a group of the manifest, such as a patient, with images in train and in val"),
     "extreme_aspect": ("note", "more than 20 times as long as it is wide, or as wide as it is long"),
     "rotated": ("note", "turned upright by its EXIF orientation"),
     "transparency": ("note", "transparent parts are laid on white"),
@@ -79,6 +80,7 @@ SEVERAL = {
     "near_duplicate": "times nearly the same picture lies in one class twice",
     "leakage": "pictures, or nearly the same ones, lie in train and in val",
     "conflicting_labels": "pictures have two labels",
+    "parted_group": "groups have images in train and in val",
     "extreme_aspect": "images are more than 20 times as long as they are wide, or as wide as they are long",
 }
 MOST_KEPT = 1000  # findings of one kind in one split; the others are counted

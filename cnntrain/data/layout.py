@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -105,14 +105,25 @@ def class_notes(listing: Listing) -> list[Finding]:
         for name, count in zip(listing.classes, listing.counts.tolist(), strict=True):
             if not count:
                 gathered.add("empty_class", listing.directory / name, f"{listing.directory}: left out, no images in {shown(name)}")
+    return gathered.all() + hardly_differing(with_images, listing.directory, path_of=lambda name: listing.directory / name)
+
+
+def hardly_differing(classes: Iterable[str], place: object, *, path_of: Callable[[str], object]) -> list[Finding]:
+    """Class names that only their case, or how accents are stored, keeps apart.
+
+    Args:
+        place: where they were found.
+        path_of: what a finding about a class names.
+    """
     same: dict[str, list[str]] = {}
-    for name in with_images:
+    for name in classes:
         # macOS keeps accents apart from their letters
         same.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
+    gathered = Gathered(place)
     for group in same.values():
         if len(group) > 1:
-            said = f"{listing.directory}: {names(group)} differ in upper and lower case, or in how accents are stored, only"
-            gathered.add("class_names_differ_in_case", listing.directory / group[0], f"{said}: they are kept as {len(group)} classes")
+            said = f"{place}: {names(group)} differ in upper and lower case, or in how accents are stored, only"
+            gathered.add("class_names_differ_in_case", path_of(group[0]), f"{said}: they are kept as {len(group)} classes")
     return gathered.all()
 
 

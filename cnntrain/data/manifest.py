@@ -14,9 +14,10 @@ from cnntrain.config.schema import DataConfig
 from cnntrain.data.divide import divide, finished
 from cnntrain.data.findings import Finding, Gathered, finding, shown
 from cnntrain.data.images import ImageSet, Names
-from cnntrain.data.layout import imbalance, names, nearest, not_measured
+from cnntrain.data.layout import hardly_differing, imbalance, names, nearest, not_measured
 from cnntrain.data.manifest_labels import class_names, label_fault, parts_of, targets_of, task_of
 from cnntrain.data.manifest_table import ManifestFault, Table, read_table
+from cnntrain.data.names import ODD
 from cnntrain.data.scan import Scan
 from cnntrain.errors import MOST_FAULTS_SHOWN
 
@@ -103,10 +104,12 @@ def scan_manifest(data: DataConfig, *, seed: int) -> Scan:
     findings += other_splits(rows, (data.train_split, data.val_split), file)
     findings += too_few(rows, train, file, data.train_split)
     findings += imbalance(train, file) if rows.task == "classification" else []
+    findings += [] if rows.task == "regression" or len(rows.columns) > 1 else hardly_differing(classes, file, path_of=lambda _: file)
     left_out = {data.train_split: rows.count() - len(train) - len(val), data.val_split: 0}
     if len(val_rows) and data.folds is None:
         findings += unknown_classes(rows, val_rows, classes, file)
         findings += [] if rows.task == "regression" else not_measured(val, file)
+        findings += parted_groups(rows, train_rows, val_rows, data.group_column)
         return finished((train, val, []), findings, left_out, data, seed)
     left_out[data.train_split] += len(val)
     where = f"rows of {data.val_split} in column {data.split_column} of {file}" if rows.splits else f"column {data.split_column} in {file}"
@@ -188,7 +191,9 @@ def find_files(rows: Rows, paths: Sequence[str], data: DataConfig, gathered: Gat
             fault = fault if status is not None else f"{missing} {shown(os.path.join(rows.root, inside))}"
         if fault is None and inside is not None and status is not None:
             name = os.fsencode(inside)
-            fault = repeated(rows, row, first.setdefault(name, row), place, gathered)
+            if not (inside.isascii() and inside.isprintable()) and ODD.search(inside):
+                gathered.add("odd_name", place, f"{shown(place)} has an odd name; it is used all the same")
+            fault = repeated(rows, row, first.setdefault(name, row), os.path.join(rows.root, inside), gathered)
             if fault is None:
                 rows.places[row] = (name, status.st_size, status.st_mtime_ns)
         if fault:
@@ -235,6 +240,21 @@ def other_splits(rows: Rows, used: Sequence[str], file: Path) -> list[Finding]:
     counts = Counter(rows.splits[row] for row in rows.places) if rows.splits is not None else Counter[str]()
     others = [f"{name} ({count:,})" for name, count in counts.items() if name not in used]
     return [finding("other_split", file, f"{file}: left out, rows of the splits {names(others)}")] if others else []
+
+
+def parted_groups(rows: Rows, train_rows: Sequence[int], val_rows: Sequence[int], column: str) -> list[Finding]:
+    """Groups with rows in both splits, each with its first row on either side."""
+    if rows.groups is None:
+        return []
+    first = {rows.groups[row]: row for row in sorted(train_rows, reverse=True) if rows.groups[row].strip()}
+    gathered = Gathered(rows.table.file)
+    for row in sorted(val_rows):
+        other = first.pop(rows.groups[row], None)
+        if other is not None:
+            where = f"{rows.table.word} {rows.table.lines[other]} of train and in {rows.table.word} {rows.table.lines[row]} of val"
+            said = f"{shown(rows.table.file)}: {column} {shown(rows.groups[row])} is in {where}: what was learnt of it is measured"
+            gathered.add("parted_group", f"{rows.table.file}:{rows.table.lines[row]}", said)
+    return gathered.all()
 
 
 def too_few(rows: Rows, train: ImageSet, file: Path, split: str) -> list[Finding]:

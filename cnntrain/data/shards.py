@@ -5,12 +5,9 @@ reads only what it needs, and batches do not depend on their number.
 """
 
 import glob
-import itertools
-import json
 import os
 import re
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,15 +19,13 @@ from cnntrain.data import fetched, shard_index
 from cnntrain.data.divide import divide, finished
 from cnntrain.data.findings import Finding, Gathered, finding, shown
 from cnntrain.data.images import ImageSet, Names
-from cnntrain.data.layout import MOST_COMPARED, imbalance, not_measured
-from cnntrain.data.names import EXTENSIONS
+from cnntrain.data.layout import MOST_COMPARED, hardly_differing, imbalance, not_measured
 from cnntrain.data.scan import Scan
-from cnntrain.data.shard_index import ShardFault, ShardIndex
+from cnntrain.data.shard_index import ShardFault
 from cnntrain.errors import did_you_mean
 
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
-LABELS = ("cls", "json")
 
 
 @dataclass(frozen=True)
@@ -72,13 +67,13 @@ class Found(NamedTuple):
 def scan_shards(data: DataConfig, *, seed: int) -> Scan:
     """The images of data.train_shards and data.val_shards. Nothing is raised: see Scan.usable."""
     try:
-        train = look(str(data.train_shards), "data.train_shards")
-        val = None if data.val_shards is None else look(data.val_shards, "data.val_shards")
+        train, val = look_at_both(str(data.train_shards), data.val_shards)
         classes = classes_of(train.labels, data.classes_file)
         train_set = image_set(train, data.train_split, classes)
     except ShardFault as fault:
-        return Scan({}, [finding("shards", data.train_shards or "", str(fault))], {})
-    findings = [*train.findings, *imbalance(train_set, Path(str(data.train_shards)))]
+        return Scan({}, [finding("shards", data.train_shards or "", str(each)) for each in fault.args], {})
+    place = Path(str(data.train_shards))
+    findings = [*train.findings, *imbalance(train_set, place), *hardly_differing(classes, place, path_of=lambda _: place)]
     left_out = {data.train_split: train.left_out, data.val_split: 0}
     if val is not None and data.folds is None:
         val_set = image_set(val, data.val_split, classes)
@@ -95,25 +90,53 @@ def scan_shards_for_eval(shards: str, *, split: str, classes: Sequence[str]) -> 
     try:
         found = look(shards, "data.shards")
     except ShardFault as fault:
-        return Scan({}, [finding("shards", shards, str(fault))], {})
+        return Scan({}, [finding("shards", shards, str(each)) for each in fault.args], {})
     images = image_set(found, split, classes)
     findings = [*found.findings, *unknown_classes(found, classes, "data.shards"), *not_measured(images, Path(shards))]
     return Scan({split: images}, findings, {split: found.left_out + len(found.files) - len(images)})
 
 
+def look_at_both(train: str, val: str | None) -> tuple[Found, Found | None]:
+    """
+    Raises:
+        ShardFault: all that is wrong with either.
+    """
+    found: list[Found | None] = []
+    faults: list[str] = []
+    for pattern, key in ((train, "data.train_shards"), (val, "data.val_shards")):
+        try:
+            found.append(None if pattern is None else look(pattern, key))
+        except ShardFault as fault:
+            faults += fault.args
+    if faults or found[0] is None:
+        raise ShardFault(*faults)
+    return found[0], found[1]
+
+
 def look(pattern: str, key: str) -> Found:
     """
     Raises:
-        ShardFault: no such shards, or one that cannot be read.
+        ShardFault: no such shards, or some that cannot be read.
     """
-    names = [found for each in expand(pattern) for found in there(each, pattern, key)]
+    names, faults = [], list[str]()
+    for each in expand(pattern):
+        try:
+            names += there(each, pattern, key)
+        except ShardFault as fault:
+            faults += fault.args
     gathered = Gathered(Path(pattern))
     indices = []
     for name in names:
-        index = shard_index.load(name) or shard_index.save(name, list_shard(name))
+        try:
+            index = shard_index.index_of(name)
+        except ShardFault as fault:
+            faults += fault.args
+            continue
         for said in index.said:
             gathered.add("shard_sample", name, said)
         indices.append(index)
+    if faults:
+        raise ShardFault(*faults)
     short = shortest(names)
     files = [f"{short[name]}/{file}" for name, index in zip(names, indices, strict=True) for file in index.files]
     if not files:
@@ -163,61 +186,6 @@ def there(name: str, pattern: str, key: str) -> list[str]:
         told = f" (of {shown(pattern)})" if pattern != name else ""
         raise ShardFault(f"{key}: no shard {shown(name)}{told}; give files such as 'DIR/train-{{000000..000009}}.tar'")
     return found
-
-
-def list_shard(name: str) -> ShardIndex:
-    """Every image with a label, and what is no such thing.
-
-    Raises:
-        ShardFault: the shard cannot be read to its end.
-    """
-    files, labels, places, said = [], [], [], []
-    try:
-        with fetched.open_shard(name) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            size = os.fstat(stream.fileno()).st_size
-            for key, members in itertools.groupby(members_of(tar), key=lambda each: each[0]):
-                parts = {extension: member for _, extension, member in members}
-                image = next((part for part in parts if part in EXTENSIONS), None)
-                label = next((part for part in LABELS if part in parts), None)
-                if image is None or label is None:
-                    what = "image" if image is None else "label"
-                    said.append(f"{shown(name)}: {shown(key)} has no {what} ({', '.join(parts)}); left out")
-                    continue
-                member = parts[image]
-                if member.offset_data + member.size > size:
-                    raise tarfile.ReadError("it ends too early")
-                text = label_in(tar, parts[label], label)
-                if text is None:
-                    said.append(f"{shown(name)}: the label of {shown(key)} is no class; left out")
-                    continue
-                files.append(f"{key}.{image}")
-                labels.append(text)
-                places.append((member.offset_data, member.size))
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ShardFault(f"{shown(name)} cannot be read ({error}); shards are plain tar files") from error
-    table = np.array(places, np.int64).reshape(-1, 2)
-    return ShardIndex(files, labels, table[:, 0].copy(), table[:, 1].copy(), said)
-
-
-def members_of(tar: tarfile.TarFile) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
-    """(key, extension, member) of each plain file; the extension begins at the first dot of its name, as in the webdataset package."""
-    while (member := tar.next()) is not None:
-        vars(tar)["members"] = []  # it would keep them all
-        folder, _, base = member.name.rpartition("/")
-        stem, dot, extension = base.partition(".")
-        if member.isfile() and dot and stem:
-            yield f"{folder}/{stem}".removeprefix("./") if folder else stem, extension.lower(), member
-
-
-def label_in(tar: tarfile.TarFile, member: tarfile.TarInfo, extension: str) -> str | None:
-    """The class as it is written, or None where there is none: KEY.cls is a name or number, KEY.json has it as `label`."""
-    stream = tar.extractfile(member)
-    try:
-        text = "" if stream is None else stream.read().decode("utf-8").strip()
-        found = json.loads(text).get("label") if extension == "json" else text
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return str(found).strip() or None if isinstance(found, str | int) and not isinstance(found, bool) else None
 
 
 def classes_of(labels: Sequence[str], classes_file: str | None) -> list[str]:

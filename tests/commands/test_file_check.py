@@ -51,7 +51,10 @@ def test_copies_are_told_in_one_line_with_the_way_to_all(train: Run, pictures: P
 def test_the_folders_that_were_named_are_in_the_words_to_type() -> None:
     data = DataConfig(root="my pictures", val_dir="v")
     assert file_check.check_words(data) == "'data.root=my pictures' data.val_dir=v"
-    assert file_check.check_words(DataConfig(name="manifest")) == ""
+    manifest = DataConfig(name="manifest", file="d/m.csv", root="d", label_column=["x", "y"], split_column="part")
+    assert file_check.check_words(manifest) == "data=manifest data.file=d/m.csv 'data.label_column=[x,y]' data.split_column=part"
+    shards = DataConfig(name="webdataset", train_shards="a-{0..3}.tar", root=".", max_pixels=100, strict=True)
+    assert file_check.check_words(shards) == "data=webdataset 'data.train_shards=a-{0..3}.tar' data.max_pixels=100"
 
 
 @pytest.mark.parametrize("cache", ["disk", "none"])

@@ -106,7 +106,7 @@ def test_two_splits_of_one_folder_share_a_file(make_set: MakeSet, own_cache: Pat
         assert directory == images.directory
     (part.directory / part.files[1]).touch()
     known(part)  # what is gone from the disk is forgotten, but for the files asked for
-    names, _ = facts_store.fetch(images.directory, facts.FACT)
+    names, _ = facts_store.fetch(images, facts.FACT)
     assert sorted(names) == sorted(images.files[index] for index in range(9))
 
 
@@ -114,7 +114,7 @@ def test_two_splits_of_one_folder_share_a_file(make_set: MakeSet, own_cache: Pat
 def test_a_damaged_store_is_built_again(make_set: MakeSet, damage: bytes) -> None:
     images = make_set(4)
     known(images)
-    stored = facts_store.facts_file(images.directory)
+    stored = facts_store.facts_file(images)
     whole = stored.read_bytes()
     stored.write_bytes(damage)
     assert len(facts.load(images).unknown()) == 4
@@ -180,7 +180,7 @@ def test_the_folder_of_facts_is_bounded(make_set: MakeSet, own_cache: Path, monk
     monkeypatch.setattr(facts_store, "MOST_STORED", 25_000)
     images = make_set(4)
     known(images)
-    assert {path.name for path in folder.iterdir()} == {"3.facts", "4.facts", facts_store.facts_file(images.directory).name}
+    assert {path.name for path in folder.iterdir()} == {"3.facts", "4.facts", facts_store.facts_file(images).name}
 
 
 def test_unknown_rows_are_unknown(make_set: MakeSet) -> None:

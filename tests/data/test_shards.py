@@ -179,13 +179,40 @@ def test_what_is_no_image_with_its_class_is_left_out_and_told(tmp_path: Path) ->
     found = scan(tmp_path, train="train-000.tar", val="train-000.tar")
     assert len(found.splits["train"]) == 2
     told = [each.detail.rpartition("/")[2] for each in found.findings if each.kind == "shard_sample"]
-    assert told[:4] == [
+    assert sorted(told[:5]) == [
+        "train-000.tar: README is no file called KEY.EXTENSION; left out",
         "train-000.tar: c has no label (png); left out",
         "train-000.tar: d has no image (cls); left out",
-        "train-000.tar: the label of e is no class; left out",
-        "train-000.tar: the label of f is no class; left out",
+        "train-000.tar: e has a label that is no class (png, json); left out",
+        "train-000.tar: f has a label that is no class (png, cls); left out",
     ]
-    assert found.left_out["train"] == 4
+    assert told[5:] == told[:5]  # val is the same shard
+    assert found.left_out["train"] == 5
+
+
+def test_a_key_that_comes_twice_is_used_once(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "train-000.tar", "w") as tar:
+        for name, content in (
+            ("a.png", png(0)),
+            ("a.cls", b"ant"),
+            ("a.png", png(1)),
+            ("b.png", png(2)),
+            ("b.cls", b"bee"),
+            ("a.png", png(3)),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    found = scan(tmp_path, train="train-000.tar", val=None)
+    assert sum(map(len, found.splits.values())) == 2
+    assert found.left_out["train"] == 2
+    told = [each.detail.rpartition("/")[2] for each in found.findings if each.kind == "shard_sample"]
+    assert told == [
+        "train-000.tar: a.png is there twice; the second one is left out",
+        "train-000.tar: a is there already, further up (png); left out",
+    ]
+    (train,) = [images for images in found.splits.values() if "train-000.tar/a.png" in list(images.files)]
+    assert train.at(list(train.files).index("train-000.tar/a.png")).read() == png(0)  # type: ignore[union-attr]
 
 
 def test_an_image_that_cannot_be_decoded_is_replaced_as_everywhere(tmp_path: Path) -> None:
@@ -198,11 +225,17 @@ def test_an_image_that_cannot_be_decoded_is_replaced_as_everywhere(tmp_path: Pat
 
 
 def test_what_is_wrong_is_told_in_one_sentence(shards: Path) -> None:
-    assert fault(shards, train="train-{000..009}.tar") == (
-        "data.train_shards: no shard D/train-005.tar (of D/train-{000..009}.tar); give files such as 'DIR/train-{000000..000009}.tar'"
-    )
-    (shards / "bad.tar").write_bytes((shards / "train-000.tar").read_bytes()[:700])
-    assert "bad.tar cannot be read" in fault(shards, train="bad.tar")
+    assert fault(shards, train="train-{000..006}.tar").splitlines() == [
+        f"data.train_shards: no shard D/train-{n}.tar (of D/train-{{000..006}}.tar); give files such as 'DIR/train-{{000000..000009}}.tar'"
+        for n in ("005", "006")
+    ]
+    whole = (shards / "train-000.tar").read_bytes()
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512  # where the end mark begins
+    for length in (700, 1024, 1300, 2048, 4000, end, end + 511):
+        (shards / "bad.tar").write_bytes(whole[:length])
+        assert "bad.tar cannot be read" in fault(shards, train="bad.tar"), length
+    (shards / "bad.tar").write_bytes(whole[:2048] + b"x" * 512 + whole[2560:])
+    assert "bad.tar cannot be read (it is damaged or cut short: no end mark)" in fault(shards, train="bad.tar")
     (shards / "text.tar").write_text("no tar")
     assert "text.tar cannot be read" in fault(shards, train="text.tar")
     write_tar(shards / "empty.tar", {"a.png": png(0)})
