@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cnntrain.config.components.installed import load_installed
 from cnntrain.config.components.parameters import REQUIRED, Component, show
 from cnntrain.config.components.registry import components
 from cnntrain.config.configs import all_groups, conf_dir, find_config, first_comment, user_dirs
@@ -34,6 +35,7 @@ def run(words: Sequence[str]) -> int:
         flags = parse_flags(words)
         dirs = user_dirs(flags.config_dirs)
         import_files(flags.imports)
+        load_installed()
         if "--help" in flags.plain:
             print(f"usage: cnntrain list [{'|'.join(KINDS)}] [--config-dir DIR] [--import FILE.py]")
             return 0

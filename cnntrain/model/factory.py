@@ -127,7 +127,7 @@ def plan_stage(model: ModelConfig, place: str, stage: Mapping[str, Any], walk: "
     for i in range(stage.get("num_blocks", 1)):
         strides = {"stride": stride if i == 0 and downsample == "stride" else 1}
         part = part_of(model, place, "block", stage["block"], {**strides, **keywords(stage)}, walk.shape[0], stage["out_channels"])
-        blocks.append(walk.add(part))
+        blocks.append(walk.add(part, out_channels=stage["out_channels"]))
     return pooling, blocks
 
 
@@ -161,11 +161,12 @@ class Walk:
         self.image = shape
         self.shape = shape
 
-    def add(self, part: Part, *, must_be: Shape | None = None) -> Part:
+    def add(self, part: Part, *, must_be: Shape | None = None, out_channels: int | None = None) -> Part:
         """Makes and runs the part on the meta device to learn its output shape.
 
         Args:
             must_be: the only right output shape; None: any (C, H, W).
+            out_channels: the only right C, for a block.
 
         Raises:
             ShapeError: the part does not fit, or gives what the next one cannot take.
@@ -187,6 +188,11 @@ class Walk:
         if len(shape) != 3 if must_be is None else shape != must_be:
             wanted = "channels x height x width" if must_be is None else as_text(must_be)
             raise ShapeError(f"{part.place}: {part.name} makes {as_text(shape)} of its {as_text(self.shape)} input, but {wanted} is needed")
+        if out_channels not in (None, shape[0]):
+            raise ShapeError(
+                f"{part.place}: {part.name} gives {shape[0]} channels, but out_channels={out_channels} is asked of it; "
+                "give as many as its second argument says"
+            )
         self.shape = shape
         return part
 

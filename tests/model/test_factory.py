@@ -172,23 +172,25 @@ def test_unknown_name_inside_a_part_is_told_with_its_place() -> None:
 # a user's own parts
 
 
-class Twice(nn.Module):
-    """Doubles the channels it is asked for."""
+class Own(nn.Module):
+    """A convolution that gives `times` as many channels as it is asked for."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, kernel_size: int = 1, activation: str = "relu"):
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: int = 1, kernel_size: int = 1, activation: str = "relu", times: int = 1
+    ):
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, 2 * out_channels, kernel_size, stride)
+        self.conv = nn.Conv2d(in_channels, times * out_channels, kernel_size, stride)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x)
 
 
-def test_users_block_is_built_and_its_channels_are_learnt(register: Callable[[str, str], Any]) -> None:
-    register("block", "twice")(Twice)
-    network = build(model({"block": "twice", "num_blocks": 2, "out_channels": 4, "stride": 2, "kernel_size": 2}, activation="gelu"))
+def test_users_block_is_built_with_its_real_input(register: Callable[[str, str], Any]) -> None:
+    register("block", "own")(Own)
+    network = build(model({"block": "own", "num_blocks": 2, "out_channels": 4, "stride": 2, "kernel_size": 2}, activation="gelu"))
     first, second = network.stages[0].blocks
-    assert (first.conv.in_channels, second.conv.in_channels, network.head.linear.in_features) == (3, 8, 8)
+    assert (first.conv.in_channels, second.conv.in_channels, network.head.linear.in_features) == (3, 4, 4)
     assert (first.conv.stride, first.activation) == ((2, 2), "gelu")
 
 
@@ -214,9 +216,16 @@ def test_exception_in_a_users_block_is_told_with_its_place(register: Callable[[s
 
 
 def test_kernel_of_a_users_block_is_told(register: Callable[[str, str], Any]) -> None:
-    register("block", "twice")(Twice)
+    register("block", "own")(Own)
     with pytest.raises(ShapeError, match=r"^model\.stages\[0\]: conv with kernel_size 9, .* = 0 \(images are 8x8\)"):
-        check(model({"block": "twice", "out_channels": 4, "kernel_size": 9}))
+        check(model({"block": "own", "out_channels": 4, "kernel_size": 9}))
+
+
+def test_a_users_block_that_gives_other_channels_is_refused(register: Callable[[str, str], Any]) -> None:
+    register("block", "own")(Own)
+    block = {"block": "own", "out_channels": 4}
+    with pytest.raises(ShapeError, match=r"^model\.stages\[1\]: block own gives 8 channels, but out_channels=4 is asked of it; give "):
+        check(model(block, {**block, "times": 2}))
 
 
 def test_part_that_gives_the_wrong_shape_is_refused(register: Callable[[str, str], Any]) -> None:

@@ -1,6 +1,6 @@
 """The closed list of component names, and the door for a user's own.
 
-A user's file, named by `--import my_blocks.py`, registers a component:
+A user's file, named by `--import my_blocks.py`, or an installed package (see installed.py), registers a component:
 
     @cnntrain.register("block", "wide")
     class WideBlock(nn.Module):
@@ -19,9 +19,10 @@ How each kind is called, keywords being what the YAML says:
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from cnntrain.config.components.installed import load_installed
 from cnntrain.config.components.parameters import REQUIRED, Component, Parameter
 
 KINDS = ("block", "stem", "head", "transform", "mix", "optimizer", "schedule")
@@ -72,13 +73,38 @@ def shipped(kind: str) -> dict[str, Component]:
     return tables[kind]
 
 
-def components(kind: str) -> dict[str, Component]:
-    """Shipped and registered components of a kind, by name."""
-    return {**shipped(kind), **_components[kind]}
+class Known(Mapping[str, Component]):
+    """Shipped and registered components of a kind; a name that is neither is looked for in the installed packages."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def __getitem__(self, name: str) -> Component:
+        """Raises KeyError, also for what is no name: `in` and `get` rely on it."""
+        if not isinstance(name, str):
+            raise KeyError(name)
+        table = shipped(self.kind).get(name) or _components[self.kind].get(name)
+        if table is None:
+            load_installed()
+            table = _components[self.kind][name]
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*shipped(self.kind), *_components[self.kind]])
+
+    def __len__(self) -> int:
+        return len(shipped(self.kind)) + len(_components[self.kind])
+
+
+def components(kind: str) -> Known:
+    """The components of a kind, by name."""
+    return Known(kind)
 
 
 def user_builder(kind: str, name: str) -> Callable[..., Any] | None:
     """The registered builder, or None for a shipped (or unknown) name."""
+    if name not in shipped(kind) and name not in _builders[kind]:
+        load_installed()
     return _builders[kind].get(name)
 
 
