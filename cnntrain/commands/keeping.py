@@ -92,5 +92,5 @@ class SummaryKeeper:
         last = {k: v for k, v in at.last.items() if k in ("epoch", "step") or k.startswith(("val/", "train/"))}
         speeds = {"images_per_second": round(at.images_per_second, 1), "seconds": round(at.seconds, 3)}
         speeds["prepare_seconds"] = round(self.prepare_seconds, 3)
-        counts = {"objective": self.objective, "bad_files": self.num_bad_files}
+        counts = {"objective": self.objective, "bad_files": self.num_bad_files, "rejected_steps": at.rejected_steps}
         write_summary(self.run, {"status": status, "reason": reason, "best": val, "last": last, **speeds, **counts})

@@ -18,6 +18,7 @@ from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKe
 from cnntrain.commands.kept import absolute_data
 from cnntrain.commands.origin import run_record
 from cnntrain.commands.pictures import Pictures
+from cnntrain.commands.rejected import RejectedSteps
 from cnntrain.commands.resuming import resume, say_lr, schedule_of
 from cnntrain.commands.validation import Validation
 from cnntrain.config.command import Job
@@ -125,6 +126,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         listeners += [
             CheckpointKeeper(run, parts.step, progress, settings, average=parts.average),  # first: what is told must be saved
             HistoryKeeper(history),
+            RejectedSteps(history, parts.data.train),
             summary,
             board,
             Pictures(board, parts, validation, net),
@@ -183,6 +185,7 @@ def make_trainer(
         time_budget_seconds=None if trainer.time_budget is None else parse_duration(trainer.time_budget),
         early_stopping_patience=trainer.early_stopping_patience,
         log_every_steps=trainer.log_every_steps,
+        max_rejected_steps=trainer.max_rejected_steps,
     )
     validation.epoch = progress.epoch
     return Trainer(

@@ -181,6 +181,11 @@ class TrainerConfig:
     early_stopping_patience: int | None = setting(
         None, "end after this many epochs without a better objective; null: never", low=1, optional=True
     )
+    max_rejected_steps: int = setting(
+        10,
+        "end the run (exit code 79) after this many steps in a row with a loss or gradient that is not finite",
+        low=1,
+    )
     log_every_steps: int = setting(20, "steps between two lines of metrics", low=1)
 
 

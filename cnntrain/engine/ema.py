@@ -30,11 +30,22 @@ class Average:
         self.copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the weights as they are now."""
+    def update(self, taken: Tensor | None = None) -> None:
+        """Take in the weights as they are now.
+
+        Args:
+            taken: () float32 on a GPU, 0 where a step was rejected and the average stays; it still counts for the warm-up,
+                since asking would make the main process wait. None: the step was taken.
+        """
         self.num_updates += 1
         own, followed = zip(*self.averaged, strict=True)
-        torch._foreach_lerp_(own, followed, 1 - self.decay_of(self.num_updates))
+        weight = 1 - self.decay_of(self.num_updates)
+        if taken is None:
+            torch._foreach_lerp_(own, followed, weight)
+        else:
+            way = torch._foreach_sub(followed, own)
+            torch._foreach_mul_(way, taken * weight)
+            torch._foreach_add_(own, way)
         for copy, tensor in self.copied:
             copy.copy_(tensor)
 

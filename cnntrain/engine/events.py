@@ -1,7 +1,7 @@
 """What a run tells its listeners (history, checkpoints, terminal, TensorBoard), in this order:
 
-RunStarted, then for each epoch StepDone (every step), Measured (every log_every_steps), ValidationStepDone,
-EpochDone, and at last RunEnded.
+RunStarted, then for each epoch StepDone (every step), StepRejected (hardly ever), Measured (every log_every_steps),
+ValidationStepDone, EpochDone, and at last RunEnded.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,21 @@ class StepDone:
     step: int
     epoch: int
     num_images: int
+
+
+@dataclass(frozen=True)
+class StepRejected:
+    """This step's loss or gradients were not finite, so it changed nothing; on a GPU told some steps later.
+
+    Args:
+        loss: mean over the batch.
+        indices: the batch's places in the training set.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -72,5 +87,5 @@ class RunEnded:
     images_per_second: float
 
 
-Event = RunStarted | StepDone | Measured | ValidationStepDone | EpochDone | RunEnded
+Event = RunStarted | StepDone | StepRejected | Measured | ValidationStepDone | EpochDone | RunEnded
 Listener = Callable[[Event], None]

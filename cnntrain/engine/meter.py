@@ -1,8 +1,10 @@
 """Running means of training; the sums stay on the device until someone reads them."""
 
+from math import nan
 from time import perf_counter
 
 import torch
+from torch import Tensor
 
 from cnntrain.engine.step import StepResult
 from cnntrain.engine.tasks import Task
@@ -16,17 +18,27 @@ class Meter:
         self.loss_sum = torch.zeros(())
         self.sums = torch.zeros((), dtype=torch.int64)
         self.num_images = 0
+        self.num_rejected: Tensor | int = 0
         self.began = perf_counter()
 
     def add(self, result: StepResult, num_images: int) -> None:
-        self.loss_sum = self.loss_sum.to(result.loss.device) + result.loss * num_images
-        self.sums = self.sums.to(result.sums.device) + result.sums
+        """A rejected step counts for the speed alone."""
         self.num_images += num_images
+        if result.rejected.is_cpu and not result.rejected:
+            self.loss_sum = self.loss_sum + result.loss * num_images
+            self.sums = self.sums + result.sums
+            return
+        self.loss_sum = self.loss_sum.to(result.loss.device) + result.loss.where(~result.rejected, 0) * num_images
+        self.sums = self.sums.to(result.sums.device) + result.sums.where(~result.rejected, 0)
+        self.num_rejected = self.num_rejected + result.rejected * num_images
 
     def means(self) -> dict[str, float]:
+        """NaN where no step was taken."""
+        taken = self.num_images - int(self.num_rejected)
+        figures = self.task.figures(self.sums, max(taken, 1))
         return {
-            "train/loss": float(self.loss_sum) / self.num_images,
-            **{f"train/{name}": value for name, value in self.task.figures(self.sums, self.num_images).items()},
+            "train/loss": float(self.loss_sum) / taken if taken else nan,
+            **{f"train/{name}": value if taken else nan for name, value in figures.items()},
             "images_per_second": self.num_images / self.seconds(),
         }
 

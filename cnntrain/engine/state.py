@@ -1,5 +1,6 @@
 """Where a run is: what a checkpoint keeps beside weights and optimizer."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from math import inf, isnan
 from typing import Any
@@ -37,6 +38,7 @@ class Progress:
         epochs_since_best: for early stopping.
         seconds: wall time spent so far, over all starts of the run.
         train_images, train_seconds: for the images/s of the whole run.
+        rejected_steps, rejected_in_a_row: steps that changed nothing, since their numbers were not finite.
     """
 
     step: int = 0
@@ -47,6 +49,11 @@ class Progress:
     seconds: float = 0.0
     train_images: int = 0
     train_seconds: float = 0.0
+    rejected_steps: int = 0
+    rejected_in_a_row: int = 0
+
+    def __post_init__(self) -> None:
+        self.settle: Callable[[], None] = lambda: None  # asks a GPU for what it has not told yet
 
     def note(self, metrics: dict[str, float], objective: Objective) -> bool:
         """Take an epoch's metrics; is it the best so far?"""
@@ -62,4 +69,5 @@ class Progress:
         return self.train_images / self.train_seconds if self.train_seconds else 0.0
 
     def state_dict(self) -> dict[str, Any]:
+        self.settle()
         return asdict(self)

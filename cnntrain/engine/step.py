@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cnntrain.engine.guard import Guard
 from cnntrain.engine.optimizer import set_lr
 from cnntrain.engine.precision import Arithmetic
 from cnntrain.engine.tasks import Task
 from cnntrain.randomness import STEP, key
 
 Change = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+Follower = Callable[[Tensor | None], None]
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class StepResult:
         loss: mean over the batch, () float32.
         sums: what the batch adds to the task's figures, such as the images whose largest logit is their class, () int64.
         grad_norm: total gradient norm before clipping, () float32, where it was asked for.
+        rejected: () bool: the step was not taken, since its numbers are not finite.
     """
 
     loss: Tensor
     sums: Tensor
     grad_norm: Tensor | None
+    rejected: Tensor
 
 
 class TrainStep:
@@ -36,7 +40,8 @@ class TrainStep:
 
     Args:
         changes: what is done to the whole batch first, such as mixing: (images, targets, step) -> (images, targets).
-        followers: called after the update of the weights, such as an average of them.
+        followers: called after the update of the weights, such as an average of them; on a GPU with () float32: 1, or 0 where
+            the step was not taken.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class TrainStep:
         clip_norm: float | None = None,
         accumulation_steps: int = 1,
         changes: Sequence[Change] = (),
-        followers: Sequence[Callable[[], None]] = (),
+        followers: Sequence[Follower] = (),
     ):
         self.model = model
         self.optimizer = optimizer
@@ -61,6 +66,7 @@ class TrainStep:
         self.accumulation_steps = accumulation_steps
         self.changes, self.followers = tuple(changes), tuple(followers)
         self.scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.precision == "fp16")
+        self.guard = Guard(model, optimizer)
 
     def __call__(self, images: Tensor, targets: Tensor, *, step: int, lr: float, want_norm: bool) -> StepResult:
         """(N, C, H, W) float32 and the task's targets on any device; `step` counts from 0."""
@@ -70,14 +76,23 @@ class TrainStep:
         images, targets = self.arithmetic.images(images), self.arithmetic.targets(targets)
         for change in self.changes:
             images, targets = change(images, targets, step)
+        self.guard.keep()
         loss, sums = self.gradients(images, targets)
         self.scaler.unscale_(self.optimizer)
         grad_norm = self.clip() if want_norm or self.clip_norm is not None else None
-        self.scaler.step(self.optimizer)
+        found = self.guard.update(loss)
         self.scaler.update()
-        for follow in self.followers:
-            follow()
-        return StepResult(loss, sums, grad_norm)
+        if not found.is_cpu or not found:
+            for follow in self.followers:
+                follow(None if found.is_cpu else 1 - found)
+        return StepResult(loss, sums, grad_norm, self.is_fault(loss, found))
+
+    def is_fault(self, loss: Tensor, found: Tensor) -> Tensor:
+        """() bool: not so where fp16 looks for its scale, which makes gradients overflow now and then until it is low enough."""
+        if not self.scaler.is_enabled():
+            return found > 0
+        too_low = self.scaler.scale(torch.ones_like(loss)) <= 1
+        return (found > 0) & (~loss.isfinite() | too_low)
 
     def gradients(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Adds up the gradients of the batch's mean loss over the micro-batches."""

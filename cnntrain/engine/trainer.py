@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import isfinite
 from time import perf_counter
 from typing import Protocol
 
 from cnntrain.engine.evaluator import Batch
 from cnntrain.engine.events import EpochDone, Listener, Measured, RunEnded, RunStarted, StepDone
 from cnntrain.engine.meter import Meter
+from cnntrain.engine.rejections import Rejections
 from cnntrain.engine.schedule import Schedule
 from cnntrain.engine.state import Objective, Progress
-from cnntrain.engine.step import StepResult, TrainStep
-from cnntrain.errors import CnntrainError, Diverged
+from cnntrain.engine.step import TrainStep
+from cnntrain.errors import CnntrainError
 
 
 class TrainBatches(Protocol):
@@ -32,6 +32,7 @@ class Plan:
     time_budget_seconds: float | None = None
     early_stopping_patience: int | None = None
     log_every_steps: int = 20
+    max_rejected_steps: int = 10
 
 
 class Trainer:
@@ -62,6 +63,7 @@ class Trainer:
         self.step, self.schedule, self.train, self.validate = step, schedule, train, validate
         self.plan, self.objective, self.progress = plan, objective, progress
         self.tell, self.stop, self.num_val_batches = tell, stop, num_val_batches
+        self.rejections = Rejections(progress, tell, most=min(plan.max_rejected_steps, len(train)))
         self.began = perf_counter() - progress.seconds
 
     def fit(self) -> None:
@@ -88,34 +90,30 @@ class Trainer:
         at = self.progress
         self.step.model.train()
         lately, whole = Meter(self.step.task), Meter(self.step.task)
-        for images, targets, _ in self.train.batches(at.epoch):
+        for images, targets, indices in self.train.batches(at.epoch):
             self.stop()
             lr = self.schedule(at.step)
             result = self.step(images, targets, step=at.step, lr=lr, want_norm=self.speaks_after(at.step))
             at.step += 1
             lately.add(result, len(images))
             whole.add(result, len(images))
+            self.rejections.add(result, indices, lr)
             self.tell(StepDone(at.step, at.epoch + 1, len(images)))
-            self.check_finite(result, lr)
+            self.rejections.check()
             if result.grad_norm is not None and self.speaks_after(at.step - 1):
+                self.rejections.read()
                 self.tell(Measured(at.step, at.epoch + 1, lately.means() | {"lr": lr, "grad_norm": float(result.grad_norm)}))
                 lately = Meter(self.step.task)
             if at.step >= self.plan.total_steps or self.out_of_time():
                 break
+        self.rejections.read()
+        self.rejections.check()
         at.train_images += whole.num_images
         at.train_seconds += whole.seconds()
         return whole.means() | {"lr": lr}
 
     def speaks_after(self, step: int) -> bool:
         return (step + 1) % self.plan.log_every_steps == 0
-
-    def check_finite(self, result: StepResult, lr: float) -> None:
-        """Reading the loss makes a GPU wait, so there it is read only where it is logged."""
-        step = self.progress.step
-        if result.loss.is_cpu or self.speaks_after(step - 1) or step % len(self.train) == 0:
-            loss = float(result.loss)
-            if not isfinite(loss):
-                raise Diverged(f"the training loss became {loss} at step {step} (lr {lr:.3g}); try a lower optimizer.lr")
 
     def ended(self) -> str | None:
         """Why the run is over, or None."""

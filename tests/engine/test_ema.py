@@ -1,16 +1,14 @@
 """The moving average of the weights, beside torch's own and beside numbers by hand."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from cnntrain.engine.ema import Average
 from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic
-from cnntrain.engine.step import TrainStep
+from cnntrain.engine.step import Follower, TrainStep
 from cnntrain.engine.tasks import Classification
 
 CPU = Arithmetic(torch.device("cpu"), "fp32", channels_last=False)
@@ -21,7 +19,7 @@ def small_net() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
 
 
-def train(net: nn.Module, steps: range, *, after: Callable[[], None]) -> None:
+def train(net: nn.Module, steps: range, *, after: Follower) -> None:
     step = TrainStep(net, build_optimizer({"type": "sgd", "lr": 0.1}, net), Classification(3), CPU, seed=0, followers=[after])
     for number in steps:
         images = torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(number))
@@ -34,7 +32,7 @@ def test_it_is_torchs_average_of_weights_and_running_statistics() -> None:
     theirs = AveragedModel(net, avg_fn=get_ema_avg_fn(0.9), use_buffers=True)
     theirs.update_parameters(net)  # its first call copies
 
-    def both() -> None:
+    def both(taken: Tensor | None) -> None:
         average.update()
         theirs.update_parameters(net)
 
@@ -68,7 +66,7 @@ def test_warmup_forgets_the_first_weights_soon() -> None:
 def test_the_trained_network_knows_nothing_of_it() -> None:
     alone, followed = small_net(), small_net()
     average = Average(followed, decay=0.9)
-    train(alone, range(4), after=lambda: None)
+    train(alone, range(4), after=lambda _: None)
     train(followed, range(4), after=average.update)
     for name, value in alone.state_dict().items():
         assert torch.equal(value, followed.state_dict()[name]), name
@@ -82,7 +80,7 @@ def test_an_average_that_is_stored_goes_on_bit_by_bit(stop: int) -> None:
     parts = Average(net, decay=0.9)
     done = 0
 
-    def both() -> None:
+    def both(taken: Tensor | None) -> None:
         nonlocal parts, done
         whole.update()
         parts.update()
