@@ -2,12 +2,13 @@
 
 DIR holds train/<class>/* and val/<class>/*; without it a set is drawn. Every trainer trains the same network on the same
 folder for a few epochs, on this machine's CPU, each as its users start it. Rounds are interleaved, their order turned
-by one each time; figures are medians over the rounds of training images a second and of their ratio to the plain loop
-with two loader processes in the same round. Written to --out as JSON, printed as a table.
+by one each time; figures are medians over the rounds of training images a second, of their ratio to the plain loop
+with two loader processes in the same round, and of peak memory (proportional set size of the trainer and its loader
+processes, looked at four times a second). Written to --out as JSON, printed as a table.
 
 Peers: --torchvision DIR is the folder references/classification of a copy of github.com/pytorch/vision of your
 torchvision's version; --timm FILE is train.py of a copy of github.com/huggingface/pytorch-image-models of your timm's
-version (pip install timm).
+version (pip install timm). Both learn resnet20 by their own registries.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from memory import Peak
 from PIL import Image
 
 EPOCHS = 3  # the first warms up; the last ones are measured
@@ -33,7 +35,13 @@ CASES: dict[str, dict[str, Any]] = {
     "jpeg32": {"network": "resnet20", "size": 32, "batch": 128, "drawn": (500, 375, "jpg")},
 }
 BASE = "plain loop, 2 workers"
+TIMM_FLAGS = {
+    "timm, -j 2": [],
+    "timm, channels_last": ["--channels-last"],
+    "timm, channels_last, bf16": ["--channels-last", "--amp", "--amp-dtype", "bfloat16"],
+}
 Speeds = dict[str, float]
+MEMORY = " MiB"  # what the names of peak memory end with
 
 
 def main() -> None:
@@ -46,6 +54,9 @@ def main() -> None:
     parser.add_argument("--timm", type=Path)
     parser.add_argument("--out", type=Path, default=Path("feeding.json"))
     parser.add_argument("--plain-loop", nargs=2, metavar=("WORKERS", "EPOCHS"), help=argparse.SUPPRESS)
+    if sys.argv[1:2] == ["--peer"]:
+        peer(*sys.argv[2:])
+        return
     given = parser.parse_args()
     case = CASES[given.case]
     if given.plain_loop:
@@ -73,14 +84,14 @@ def trainers(given: argparse.Namespace, case: dict[str, Any], data: Path, work: 
         BASE: lambda: plain(given, data, 2),
         "plain loop, 0 workers": lambda: plain(given, data, 0),
     }
-    if given.torchvision and case["network"] == "resnet18":
+    if given.torchvision:
         found["torchvision references, -j 2"] = lambda: torchvision(given.torchvision, case, data, work)
-    elif case["network"] == "resnet18":
+    else:
         print("torchvision's references: left out; name your copy of their folder by --torchvision DIR (see --help)", file=sys.stderr)
-    if given.timm and case["network"] == "resnet18":
-        for name, more in {"timm": [], "timm, channels_last, bf16": ["--channels-last", "--amp", "--amp-dtype", "bfloat16"]}.items():
+    if given.timm:
+        for name, more in TIMM_FLAGS.items():
             found[name] = lambda name=name, more=more: timm(given.timm, case, data, work, name, more)  # type: ignore[misc]
-    elif case["network"] == "resnet18":
+    else:
         print("timm: left out; name your copy of its train.py by --timm FILE (see --help)", file=sys.stderr)
     return found
 
@@ -92,7 +103,9 @@ def measure(found: dict[str, Callable[[], Speeds]], num_rounds: int) -> list[Spe
         speeds: Speeds = {}
         for place in range(len(names)):
             name = names[(place + number) % len(names)]
+            Peak.mib = 0.0
             speeds |= found[name]()
+            speeds[name + MEMORY] = Peak.mib
         print(f"round {number + 1}: " + ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items()), file=sys.stderr)
         rounds.append(speeds)
     return rounds
@@ -136,7 +149,8 @@ def torchvision(folder: Path, case: dict[str, Any], data: Path, work: Path) -> S
         "--val-resize-size",
         str(size * 8 // 7),
     ]
-    said = call([sys.executable, "train.py", *words, "--output-dir", str(work / "torchvision")], folder, dict(os.environ))
+    start = [sys.executable, __file__, "--peer", "torchvision", str(folder / "train.py")]
+    said = call([*start, *words, "--output-dir", str(work / "torchvision")], folder, dict(os.environ))
     times = re.findall(r"Epoch: \[\d+\] Total time: (\d+):(\d+):(\d+)", said)  # whole seconds: take a set of some minutes
     seconds = [int(h) * 3600 + int(m) * 60 + int(s) for h, m, s in times]
     return {"torchvision references, -j 2": count(data) / max(1, statistics.median(seconds[1:]))}
@@ -146,17 +160,43 @@ def timm(script: Path, case: dict[str, Any], data: Path, work: Path, name: str, 
     classes = sum(path.is_dir() for path in (data / "train").iterdir())
     words = ["--data-dir", str(data), "--model", case["network"], "--device", "cpu", "-j", "2", "-b", str(case["batch"]), *more]
     words += ["--epochs", str(EPOCHS), "--img-size", str(case["size"]), "--num-classes", str(classes), "--val-split", "val"]
-    said = call([sys.executable, str(script), *words, "--output", str(work / "timm")], work, dict(os.environ))
+    said = call([sys.executable, __file__, "--peer", "timm", str(script), *words, "--output", str(work / "timm")], work, dict(os.environ))
     means = re.findall(r"Train: (\d+) .*?\([\d.]+s, +([\d.]+)/s\)", said)
     last = {int(epoch): float(speed) for epoch, speed in means}  # the mean over an epoch is in its last line
     return {name: statistics.median([speed for epoch, speed in last.items() if epoch > 0])}
 
 
 def call(words: list[str], folder: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return done.stdout + done.stderr if "train.py" in " ".join(words) else done.stdout
+    """What it says, both streams for a peer; its peak memory is in Peak.mib."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(words, cwd=folder, env=environment, stdout=out, stderr=err, text=True)
+        with Peak(process.pid):
+            code = process.wait()
+        said, complaint = (stream.seek(0) or stream.read() for stream in (out, err))
+    if code:
+        sys.exit(f"{' '.join(words)} ended with {code}:\n{complaint[-2000:]}")
+    return said + complaint if "--peer" in words else said
+
+
+def peer(library: str, script: str, *words: str) -> None:
+    """A peer's own script, which finds resnet20 in its own registry."""
+    import runpy
+
+    if library == "timm":
+        from timm.models import register_model
+    else:
+        from torchvision.models._api import register_model
+
+    def resnet20(num_classes: int = 10, **_: Any) -> Any:
+        model = small_resnet(num_classes)
+        model.num_classes = num_classes
+        return model
+
+    resnet20.__module__ = f"{library}.models.resnet"
+    register_model(resnet20) if library == "timm" else register_model()(resnet20)
+    sys.argv = [script, *words]
+    sys.path.insert(0, str(Path(script).parent))
+    runpy.run_path(script, run_name="__main__")
 
 
 def plain_loop(data: Path, case: dict[str, Any], workers: int, epochs: int) -> None:
@@ -216,9 +256,11 @@ def draw(root: Path, num_images: int, width: int, height: int, kind: str) -> Pat
 
 def summary(rounds: list[Speeds]) -> dict[str, Any]:
     names = list(rounds[0])
-    speeds = {name: round(statistics.median(each[name] for each in rounds), 1) for name in names}
-    ratios = {name: round(statistics.median(each[name] / each[BASE] for each in rounds), 2) for name in names}
-    return {"images_per_second": speeds, f"times {BASE}": ratios, "all": rounds}
+    figures = {name: round(statistics.median(each[name] for each in rounds), 1) for name in names}
+    speeds = {name: figure for name, figure in figures.items() if not name.endswith(MEMORY)}
+    ratios = {name: round(statistics.median(each[name] / each[BASE] for each in rounds), 2) for name in speeds}
+    memory = {name.removesuffix(MEMORY): figure for name, figure in figures.items() if name.endswith(MEMORY)}
+    return {"images_per_second": speeds, f"times {BASE}": ratios, "peak_mib": memory, "all": rounds}
 
 
 def machine() -> str:
@@ -231,9 +273,10 @@ def machine() -> str:
 
 def table(report: dict[str, Any]) -> str:
     lines = [f"{report['case']}, {report['images']:,} training images, {report['rounds']} rounds, {report['machine']}", ""]
-    lines += [f"| trainer | images/s | times {BASE} |", "|---|---|---|"]
-    ratios = report[f"times {BASE}"]
-    lines += [f"| {name} | {speed:.0f} | {ratios[name]:.2f} |" for name, speed in report["images_per_second"].items()]
+    lines += [f"| trainer | images/s | times {BASE} | peak MiB |", "|---|---|---|---|"]
+    ratios, memory = report[f"times {BASE}"], report["peak_mib"]
+    for name, speed in report["images_per_second"].items():
+        lines.append(f"| {name} | {speed:.0f} | {ratios[name]:.2f} | {memory.get(name, float('nan')):.0f} |")
     return "\n".join(lines)
 
 
