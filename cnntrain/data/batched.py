@@ -255,9 +255,9 @@ class Cutout(Step):
         return images.masked_fill(torch.from_numpy(mask)[:, None], 0)
 
 
-def parts(images: Tensor, first: int, end: int) -> Iterator[slice]:
+def parts(images: Tensor, first: int, end: int, numbers_at_once: int = NUMBERS_AT_ONCE) -> Iterator[slice]:
     """The images first .. end - 1, a few at a time."""
-    most = max(1, NUMBERS_AT_ONCE // images[0].numel())
+    most = max(1, numbers_at_once // images[0].numel())
     for start in range(first, end, most):
         yield slice(start, min(start + most, end))
 

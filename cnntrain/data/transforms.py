@@ -1,7 +1,4 @@
-"""One builder for each transform name; the keywords are those of config/components/data.py, all resolved.
-
-torchvision is imported where a step needs it: it costs 1.5-2.5 s, which a run of crops and flips need not pay.
-"""
+"""One builder for each transform name; the keywords are those of config/components/data.py, all resolved."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,11 +22,12 @@ from cnntrain.data.batched import (
     ToTensor,
 )
 from cnntrain.data.colours import ColorJitter, Grayscale
+from cnntrain.data.policies import AugMix, RandAugment, TrivialAugment
 from cnntrain.data.warps import Affine, GaussianBlur
 
 
 class EachImage(Step):
-    """A function of one (C, H, W) image, with torch's generator seeded for each image before it."""
+    """A user's own function of one (C, H, W) image, with torch's generator seeded for each image before it."""
 
     draws_from_torch = True
 
@@ -103,16 +101,15 @@ def gaussian_blur(*, kernel_size: int = 3, sigma: Sequence[float] = (0.1, 2.0)) 
 
 
 def rand_augment(*, num_ops: int = 2, magnitude: int = 9) -> Step:
-    return EachImage(torchvision_v2().RandAugment(num_ops, magnitude))
+    return RandAugment(num_ops=num_ops, magnitude=magnitude)
 
 
 def trivial_augment() -> Step:
-    return EachImage(torchvision_v2().TrivialAugmentWide())
+    return TrivialAugment()
 
 
 def augmix(*, severity: int = 3, mixture_width: int = 3, chain_depth: int | None = None, alpha: float = 1.0, all_ops: bool = True) -> Step:
-    depth = -1 if chain_depth is None else chain_depth  # torchvision's word for 1 to 3, drawn for each chain
-    return EachImage(torchvision_v2().AugMix(severity, mixture_width, depth, alpha, all_ops))
+    return AugMix(severity=severity, mixture_width=mixture_width, chain_depth=chain_depth, alpha=alpha, all_ops=all_ops)
 
 
 def cutout(*, side: int = 8) -> Step:
@@ -129,12 +126,6 @@ def to_tensor() -> Step:
 
 def normalize(*, mean: Any = "imagenet", std: Any = None) -> Step:
     return Normalize(mean, std)
-
-
-def torchvision_v2() -> Any:
-    from torchvision.transforms import v2
-
-    return v2
 
 
 BUILDERS: dict[str, Callable[..., Step]] = {

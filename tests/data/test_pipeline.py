@@ -48,11 +48,21 @@ def test_a_step_draws_by_image_not_by_batch(name: str, channels: int) -> None:
     assert not torch.equal(whole, pipeline.finish(images, KEYS + np.uint64(1))) or (name, channels) == ("grayscale", 1)
 
 
+@register("transform", "own_noise")
+class OwnNoise:
+    """A transform as a user would write it, which draws from torch's global generator."""
+
+    def __call__(self, image: Tensor) -> Tensor:
+        return torch.rand(image.shape).mul(255).to(image.dtype)
+
+
 def test_torchs_own_generator_is_left_as_it_was() -> None:
     torch.manual_seed(7)
     wanted = torch.rand(3)
     torch.manual_seed(7)
-    build(RESIZE, {"type": "trivial_augment"}, TO_TENSOR).finish(batch(4), KEYS[:4])
+    images = batch(4)
+    noisy = build(RESIZE, {"type": "own_noise"}, TO_TENSOR).finish(images, KEYS[:4])
+    assert not torch.equal(noisy, images / 255)
     assert torch.equal(torch.rand(3), wanted)
 
 
