@@ -103,6 +103,7 @@ FILES: dict[str, tuple[str | None, Callable[[int], bytes]]] = {
     "half.jpg": ("truncated", lambda s: cut(coded(drawing(s), "JPEG"))),
     "half-progressive.jpg": ("truncated", lambda s: cut(coded(drawing(s), "JPEG", progressive=True))),
     "no-end-marker.jpg": ("truncated", lambda s: coded(drawing(s), "JPEG")[:-2]),
+    "mended-end.jpg": ("truncated", lambda s: cut(coded(drawing(s), "JPEG")) + b"\xff\xd9"),
     "head-only.jpg": ("truncated", lambda s: coded(drawing(s), "JPEG")[:20]),
     "half.png": ("truncated", lambda s: cut(coded(drawing(s), "PNG"))),
     "no-end.png": ("truncated", lambda s: coded(drawing(s), "PNG")[:-12]),

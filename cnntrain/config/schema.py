@@ -57,7 +57,9 @@ class SourceConfig:
     train_split: str = setting("train", "name of the training folder in root")
     val_split: str = setting("val", "name of the validation folder in root")
     strict: bool = setting(False, "refuse what is otherwise only noted, such as stray files")
-    max_pixels: int = setting(MOST_PIXELS, "pixels of the largest image that is decoded; a larger one counts as unreadable", low=1)
+    max_pixels: int = setting(
+        MOST_PIXELS, "pixels of the largest image that is decoded (of WEBP and AVIF two thirds); a larger one counts as unreadable", low=1
+    )
 
 
 @dataclass

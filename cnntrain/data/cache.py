@@ -23,7 +23,7 @@ from cnntrain.data.quarantine import Bad
 from cnntrain.errors import CannotGoOn, ConfigError
 
 MIB = 2**20
-DECODING = 1  # raised when the same file decodes to other pixels: what was kept is then decoded anew
+DECODING = 2  # raised when the same file decodes to other pixels: what was kept is then decoded anew
 FILES_PER_TASK = 32
 NUM_HEADERS = 256  # read to guess what images of different sizes will take
 SETS_KEPT = 4  # the folder holds this many times the budget of one set

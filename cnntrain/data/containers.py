@@ -4,6 +4,9 @@ import re
 import struct
 import zlib
 
+from cnntrain.data.broken import Broken
+from cnntrain.data.jpeg import check_segments
+
 NAMES = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM")  # all that a file may be
 EXTENSIONS = {
     "JPEG": ("jpg", "jpeg", "jpe", "jfif", "mpo"),
@@ -25,22 +28,6 @@ SIGNATURES = (
     (re.compile(rb"....ftyp(?:avif|avis|mif1|msf1)", re.DOTALL), "AVIF"),
     (re.compile(rb"P[1-6Ff][\s#]"), "PPM"),
 )
-# in coded JPEG data FF is followed by 00, a restart marker or a fill byte; anything else is the next segment
-NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
-
-
-class Broken(ValueError):
-    """The bytes are no whole picture.
-
-    Args:
-        kind: a key of findings.KINDS.
-        detail: a few words.
-    """
-
-    def __init__(self, kind: str, detail: str):
-        super().__init__(detail)
-        self.kind, self.detail = kind, detail
 
 
 def container_of(data: bytes) -> str | None:
@@ -60,7 +47,7 @@ def check_whole(data: bytes, container: str) -> None:
         Broken: the end is missing, or a checksum is wrong.
     """
     if container == "JPEG":
-        check_jpeg(data)
+        check_segments(data)
     elif container == "PNG":
         check_png(data)
     elif container == "AVIF":
@@ -69,31 +56,6 @@ def check_whole(data: bytes, container: str) -> None:
         last = 7 + struct.unpack_from("<I", data, 4)[0] if container == "WEBP" else first_directory(data)
         if last >= len(data):
             raise Broken("truncated", "truncated")
-
-
-def check_jpeg(data: bytes) -> None:
-    """Walks the segments up to the end marker (ITU-T T.81, annex B); what follows it does not matter."""
-    at = 2
-    while True:
-        at = data.find(b"\xff", at)
-        while 0 <= at < len(data) - 1 and data[at + 1] == 0xFF:  # fill bytes
-            at += 1
-        if at < 0 or at + 2 > len(data):
-            raise Broken("truncated", "truncated")
-        marker = data[at + 1]
-        if marker == END_OF_IMAGE:
-            return
-        if marker == 0 or marker == 1 or 0xD0 <= marker <= 0xD8:
-            at += 2
-            continue
-        if at + 4 > len(data):
-            raise Broken("truncated", "truncated")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == START_OF_SCAN:
-            found = NEXT_MARKER.search(data, at)
-            if found is None:
-                raise Broken("truncated", "truncated")
-            at = found.start()
 
 
 def check_png(data: bytes) -> None:

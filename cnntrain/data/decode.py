@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cnntrain.config.schema import MOST_PIXELS
-from cnntrain.data import containers
-from cnntrain.data.containers import NAMES, Broken
+from cnntrain.data import containers, jpeg
+from cnntrain.data.broken import Broken
+from cnntrain.data.containers import NAMES
 from cnntrain.data.images import ImageSet, Inside
 from cnntrain.data.pixels import ORIENTATION, TURNS, convert, is_deep, upright
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SMALLEST_SIDE = 32  # of at_least: what the hashes of facts.py need
 LARGE = 24_000_000  # pixels from which pictures are decoded one at a time, whatever the number of threads
+MANY_COPIES = ("WEBP", "AVIF")  # their decoders hold a picture several times: 16 bytes a pixel, where the others take 4 to 12
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 NUM_SAMPLED = 64
 Image.MAX_IMAGE_PIXELS = None  # max_pixels takes its place, and gives a reason instead of a warning
@@ -156,12 +158,13 @@ def decode(
         raise BadImage("not_an_image", f"not a {', '.join(NAMES)} file")
     try:
         containers.check_whole(data, container)
+        most = max_pixels if container not in MANY_COPIES else max_pixels * 2 // 3
         with Image.open(io.BytesIO(data), formats=(container,)) as image:
-            if image.width * image.height > max_pixels:
-                raise BadImage("too_large", f"{image.width}x{image.height} is more than {max_pixels / 1e6:g} million pixels")
+            if image.width * image.height > most:
+                of_these = "" if most == max_pixels else f", the most of {container}"
+                raise BadImage("too_large", f"{image.width}x{image.height} is more than {most / 1e6:g} million pixels{of_these}")
             with one_at_a_time if image.width * image.height > LARGE else nullcontext():
-                depth = data[24] if container == "PNG" else 8
-                return decode_opened(image, container, channels, at_least=at_least, luma=luma, depth=depth)
+                return decode_opened(image, data, container, channels, at_least=at_least, luma=luma)
     except BadImage:
         raise
     except Broken as error:
@@ -179,15 +182,17 @@ def allow_smaller(image: Image.Image, at_least: tuple[int, int], *, luma: bool) 
 
 
 def decode_opened(
-    image: Image.Image, container: str, channels: int, *, at_least: tuple[int, int] | None, luma: bool, depth: int
+    image: Image.Image, data: bytes, container: str, channels: int, *, at_least: tuple[int, int] | None, luma: bool
 ) -> Decoded:
     mode, deep, size = image.mode, is_deep(image), image.size
     if at_least is not None and container == "JPEG":
         allow_smaller(image, at_least, luma=luma)
     image.load()
+    if container == "JPEG" and jpeg.ends_early(image, data):
+        raise BadImage("truncated", "truncated")
     size = size if container == "JPEG" else image.size
     orientation = orientation_of(image)  # asked behind the pixels, where a PNG may have it
-    pixels, transparent = convert(image, channels, depth=depth)
+    pixels, transparent = convert(image, channels, depth=data[24] if container == "PNG" else 8)
     width, height = size[::-1] if orientation > 4 else size
     return Decoded(
         pixels=upright(pixels, orientation),

@@ -13,7 +13,7 @@ import PIL
 from cnntrain.data.cache_folder import cache_folder
 from cnntrain.data.images import ImageSet, Names
 
-VERSION = 1  # of the decoder and of a row; a higher one, or another Pillow, makes all that is stored unknown
+VERSION = 2  # of the decoder and of a row; a higher one, or another Pillow, makes all that is stored unknown
 MARK = f"cnntrain facts {VERSION}, Pillow {PIL.__version__}\n".encode()
 MOST_STORED = 2 << 30  # bytes of all such files
 

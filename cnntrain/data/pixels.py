@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from cnntrain.data.containers import Broken
+from cnntrain.data.broken import Broken
 
 ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 0x0112, 258, 262  # tags of TIFF 6.0; EXIF has the first one too
 WHITE_IS_ZERO = 0
