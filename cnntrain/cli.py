@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": ("cnntrain.commands.train:COMMAND", "train a network on a folder of images; -m a=1,2 runs a sweep"),
     "eval": ("cnntrain.commands.eval:COMMAND", "evaluate a checkpoint on a folder of images"),
+    "explain": ("cnntrain.commands.explain:COMMAND", "every layer of a network with its sizes, costs and formulas; needs no data"),
     "data check": ("cnntrain.commands.data_check:COMMAND", "look at every file of a folder: what cannot be read, what is there twice, ..."),
     "data stats": ("cnntrain.commands.data_stats:COMMAND", "class counts, sizes and colours of a folder, and a sheet of its augmentations"),
     "data cache": ("cnntrain.commands.data_cache:run", "what is kept of decoded images; clear removes it"),
@@ -32,6 +33,7 @@ options, anywhere behind the command
   --cfg job             print the whole configuration; nothing runs
   --config-dir DIR      your YAML files, before the packaged ones (also CNNTRAIN_CONFIG_DIR)
   --import FILE.py      your own blocks, transforms, optimizers, schedules
+  --against key=value   behind explain: another network beside the first
   --info, --package KEY, --resolve, --hydra-help
 
   cnntrain --version

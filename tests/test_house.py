@@ -52,6 +52,12 @@ NO_TORCH = (
     "data/examine.py",
     "commands/data_check.py",
     "model/geometry.py",
+    "model/layers.py",
+    "model/shadows.py",
+    "model/outline.py",
+    "model/explain.py",
+    "model/advice.py",
+    "commands/explain.py",
     "data/sources.py",
     "data/findings.py",
     "runs/folder.py",
@@ -116,7 +122,16 @@ def test_these_files_know_no_torch(name: str) -> None:
 
 
 def test_the_package_and_its_first_check_import_no_torch() -> None:
-    modules = ("cli", "commands.train", "commands.eval", "config.check", "data.sources", "runs.folder", "model.geometry")
+    modules = (
+        "cli",
+        "commands.train",
+        "commands.eval",
+        "config.check",
+        "data.sources",
+        "runs.folder",
+        "model.geometry",
+        "commands.explain",
+    )
     code = "".join(f"import cnntrain.{module}; " for module in modules) + "import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any
 
 from cnntrain.config.components.parameters import REQUIRED, Component, Parameter, keyword_faults, show, value_faults
+from cnntrain.config.explain_rules import explain_rules
 from cnntrain.config.rules import eval_rules, source_rules, stats_rules, train_rules
 from cnntrain.config.schema import MISSING as MUST_BE_GIVEN
-from cnntrain.config.schema import AnyConfig, DataCheckConfig, DataStatsConfig, EvalConfig, TrainConfig
+from cnntrain.config.schema import AnyConfig, DataCheckConfig, DataStatsConfig, EvalConfig, ExplainConfig, TrainConfig
 from cnntrain.errors import did_you_mean
 
 WORDS = {int: "int", float: "float", bool: "bool", str: "str"}
@@ -27,6 +28,11 @@ def faults_of(config: AnyConfig, *, rules: bool = True) -> list[str]:
         return faults or (eval_rules(config) if rules else [])
     if isinstance(config, DataCheckConfig):
         return faults or (source_rules(config.data) if rules else [])
+    if isinstance(config, ExplainConfig):
+        from cnntrain.config.components.model import model_faults
+
+        faults += model_faults(config.model)
+        return faults or (explain_rules(config) if rules else [])
     if isinstance(config, DataStatsConfig):
         faults += transforms_faults(config)
         return faults or (stats_rules(config) if rules else [])

@@ -22,6 +22,7 @@ class Job:
         folder: where the job writes; None before a folder is claimed, for a dry run and for commands without folders.
         number: the job's number in a sweep, from 0; None outside one.
         changed: keys whose value differs from that of the run that is resumed.
+        against: what --against makes of the same words.
     """
 
     config: AnyConfig
@@ -33,6 +34,7 @@ class Job:
     folder: Path | None = None
     number: int | None = None
     changed: tuple[str, ...] = ()
+    against: "Job | None" = None
 
     @property
     def where(self) -> str:
@@ -54,6 +56,7 @@ class Command:
         claim: (name, stamp, sweep, given by the user or None) -> a new folder that nobody else has; raises UserError.
         finish: (sweep folder, objective); called after a sweep, an interrupted one too.
         keys_for: a group of other commands -> the key that its word sets here, so that the words of train may be typed again.
+        only_tells: a single job reads and prints, so that nothing of Hydra's is needed around it; it takes --against.
     """
 
     name: str
@@ -65,3 +68,4 @@ class Command:
     claim: Callable[[str, str, bool, Path | None], Path] | None = None
     finish: Callable[[Path, str], None] | None = None
     keys_for: Mapping[str, str] = field(default_factory=dict)
+    only_tells: bool = False

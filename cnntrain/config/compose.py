@@ -7,16 +7,17 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import OmegaConf
 
-from cnntrain.config.command import Command
+from cnntrain.config.command import Command, Job
 from cnntrain.config.configs import conf_dir, user_dirs
 from cnntrain.config.explain import TOLD, explained
-from cnntrain.config.flags import Flags, parse_flags
+from cnntrain.config.flags import AGAINST, Flags, parse_flags
 from cnntrain.config.hydra_setup import STAMP, VERSION_BASE, ready
 from cnntrain.config.planning import RUN_DIR, SWEEP_DIR, Plan, make_plan
 from cnntrain.config.schema import TrainConfig
@@ -75,6 +76,8 @@ def answer(command: Command, argv: Sequence[str]) -> int:
     with ready(command, dirs):
         try:
             plan = make_plan(command, flags, dirs, argv, only_shows=flags.only_shows)
+            if flags.against is not None:
+                plan.jobs = [compared(command, flags, plan, make_plan(command, flags.other(), dirs, argv))]
             if flags.only_shows:
                 return show(command, flags, plan)
             return execute(command, flags, plan)
@@ -86,6 +89,19 @@ def own_word(word: str, command: Command) -> str:
     """`data=manifest`, as train has it, where the command knows no groups: `data.name=manifest`."""
     key, equals, value = word.partition("=")
     return f"{command.keys_for[key]}={value}" if equals and key in command.keys_for else word
+
+
+def compared(command: Command, flags: Flags, plan: Plan, other: Plan) -> Job:
+    """The job with the one that it is shown beside.
+
+    Raises:
+        ConfigError: the command compares nothing, or there is nothing to compare.
+    """
+    if not command.only_tells:
+        raise ConfigError(f"{AGAINST} belongs to cnntrain explain; cnntrain {command.name} compares by a sweep, such as -m model=a,b")
+    if plan.jobs[0].stored == other.jobs[0].stored:
+        raise ConfigError(f"{AGAINST} {' '.join(flags.against or [])} changes nothing: both networks are the same")
+    return replace(plan.jobs[0], against=other.jobs[0])
 
 
 def show(command: Command, flags: Flags, plan: Plan) -> int:
@@ -109,6 +125,9 @@ def execute(command: Command, flags: Flags, plan: Plan) -> int:
     """
     gc.enable()
     command.check(plan.jobs)
+    if command.only_tells and not plan.sweep:
+        command.job(plan.jobs[0])
+        return 0
     first = plan.jobs[0].config
     writes = command.makes_folder and not (isinstance(first, TrainConfig) and first.dry_run)
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
 """The command line after the command: our flags, Hydra's flags and key=value words, in any order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cnntrain.errors import ConfigError, did_you_mean
 
@@ -9,6 +9,8 @@ OURS = {"--config-dir": "config_dirs", "-cd": "config_dirs", "--import": "import
 NEED = {"--config-dir": "DIR", "-cd": "DIR", "--import": "FILE.py", "--cfg": "job, hydra or all", "--package": "KEY"}
 SHORT = {"-c": "--cfg", "-p": "--package", "-m": "--multirun", "-i": "--info", "-sc": "--shell-completion", "-h": "--help"}
 PLAIN = ("--multirun", "--resolve", "--hydra-help", "--shell-completion", "--help")
+AGAINST = "--against"  # what follows it makes the other network of `explain`
+SHOWS = ("format", "layer", "diagram")  # keys that hold for both networks wherever they stand
 CFG = ("job", "hydra", "all")
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 REFUSED = {
@@ -29,6 +31,7 @@ class Flags:
         cfg, package: values of --cfg and --package.
         config_dirs, imports: values of --config-dir and --import, in order.
         words: everything that is no flag.
+        against: the words behind --against, which change the others; None without it.
     """
 
     hydra: list[str] = field(default_factory=list)
@@ -38,6 +41,7 @@ class Flags:
     config_dirs: list[str] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    against: list[str] | None = None
 
     @property
     def multirun(self) -> bool:
@@ -47,6 +51,10 @@ class Flags:
     def only_shows(self) -> bool:
         """Hydra prints something and nothing runs."""
         return self.cfg is not None or "--info" in self.plain or bool({"--hydra-help", "--shell-completion"} & self.plain)
+
+    def other(self) -> "Flags":
+        """The command line that --against makes: a later word about a key wins."""
+        return replace(self, words=[*self.words, *(self.against or [])], against=None)
 
 
 def parse_flags(argv: Sequence[str]) -> Flags:
@@ -58,7 +66,7 @@ def parse_flags(argv: Sequence[str]) -> Flags:
     while queue:
         word = queue.pop(0)
         if not word.startswith("-") or word == "-":
-            flags.words.append(word)
+            (flags.words if flags.against is None else flags.against).append(word)
             continue
         name, equals, value = word.partition("=")
         name = name if name in OURS else SHORT.get(name, name)
@@ -68,6 +76,8 @@ def parse_flags(argv: Sequence[str]) -> Flags:
             if not equals:
                 value = queue.pop(0) if queue and not queue[0].startswith("-") else ""
             faults += take_value(flags, name, value)
+        elif word == AGAINST:
+            flags.against = []
         elif name == "--info":
             flags.plain.add(name)
             flags.hydra += [name, value or (queue.pop(0) if queue and queue[0] in INFO else "all")]
@@ -76,9 +86,16 @@ def parse_flags(argv: Sequence[str]) -> Flags:
             if name not in ("--help", "--multirun"):
                 flags.hydra.append(name)
         else:
-            faults.append(f"no flag {name}; {did_you_mean(name, [*PLAIN, '--info', *NEED])}")
+            faults.append(f"no flag {name}; {did_you_mean(name, [*PLAIN, AGAINST, '--info', *NEED])}")
     if flags.multirun and flags.only_shows:
         faults.append("-m does not go with --cfg, --info and the like: they show one configuration; leave out -m")
+    if flags.against is not None:
+        flags.words += [word for word in flags.against if word.partition("=")[0] in SHOWS]
+        flags.against = [word for word in flags.against if word.partition("=")[0] not in SHOWS]
+    if flags.against == []:
+        faults.append(f"{AGAINST}: it needs what to change, such as {AGAINST} model=plain20")
+    if flags.against is not None and (flags.multirun or flags.only_shows):
+        faults.append(f"{AGAINST} shows two networks beside each other; leave out -m, --cfg, --info and the like")
     if faults:
         raise ConfigError(faults)
     return flags

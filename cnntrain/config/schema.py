@@ -9,6 +9,7 @@ from typing import Any
 
 from cnntrain.config.components.parameters import REQUIRED, Parameter
 from cnntrain.config.known_sets import KNOWN_SETS
+from cnntrain.config.model_schema import ExplainConfig, ModelConfig, setting
 from cnntrain.measures import AUTO, OBJECTIVES
 
 MISSING = "???"  # OmegaConf's word for a value that the user must give
@@ -16,14 +17,6 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 REGRESSION_LOSSES = ("mse", "l1", "smooth_l1")
 MOST_PIXELS = 120_000_000  # the largest cameras of phones give 108 million; decoding takes 7 to 13 bytes for each
-
-
-def setting(default: Any, meaning: str, **limits: Any) -> Any:
-    """A field with its meaning and limits (low, above, high, choices, optional, type; see Parameter)."""
-    metadata = {"meaning": meaning, **limits}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass
@@ -107,30 +100,6 @@ class TransformsConfig:
     train: list[Any] = setting(list, "steps for training images, in order; each {type: ..., ...}")
     eval: list[Any] = setting(list, "steps for validation and evaluation images, in order")
     mix: list[Any] = setting(list, "what mixes whole training batches; each {type: mixup or cutmix, ...}, one drawn for each batch")
-
-
-@dataclass
-class ModelConfig:
-    """The architecture: stem -> stages -> head."""
-
-    name: str = setting("custom", "the architecture's name in tables and folders")
-    norm: str = setting(
-        "batch", "normalisation after each convolution, unless a part names its own", choices=("batch", "group", "layer", "none")
-    )
-    activation: str = setting(
-        "relu", "activation function, unless a part names its own", choices=("relu", "leaky_relu", "gelu", "silu", "elu", "tanh", "none")
-    )
-    init: str = setting(
-        "he",
-        "how weights start: he (fan out, for ReLU), xavier, normal (std 0.01), torch (each layer's own)",
-        choices=("he", "xavier", "normal", "torch"),
-    )
-    zero_init_residual: bool = setting(
-        False, "start the last norm (or convolution) of each residual branch at 0, so that a block begins as its shortcut"
-    )
-    stem: Any = setting(dict, "first layers: {type: conv, out_channels: ..., ...}")
-    stages: list[Any] = setting(list, "list of stages: {block: ..., num_blocks: ..., out_channels: ..., stride: ..., ...}")
-    head: Any = setting(dict, "last layers: {type: linear, pool: avg, ...}")
 
 
 @dataclass
@@ -292,4 +261,4 @@ class DataCheckConfig:
     data: CheckDataConfig = field(default_factory=CheckDataConfig)
 
 
-AnyConfig = TrainConfig | EvalConfig | DataStatsConfig | DataCheckConfig
+AnyConfig = TrainConfig | EvalConfig | DataStatsConfig | DataCheckConfig | ExplainConfig

@@ -62,6 +62,12 @@ def as_text(size: Size) -> str:
     return str(height) if height == width else f"{height}x{width}"
 
 
+def left_over(length: int, *, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> tuple[int, int]:
+    """What the floor in output_length drops at the far border: (rows of the padded input, those of them that are no padding)."""
+    rows = (length + 2 * padding - dilation * (kernel_size - 1) - 1) % stride
+    return rows, max(0, rows - padding)
+
+
 @dataclass(frozen=True)
 class ReceptiveField:
     """What one position of a feature map sees of the image, in pixels, as (height, width).
@@ -71,16 +77,29 @@ class ReceptiveField:
     Args:
         size: extent of the patch of the image that one position depends on.
         jump: distance in the image between two neighbouring positions (the effective stride).
+        start: first pixel that the map's first position sees; negative where padding reaches beyond the image.
     """
 
     size: tuple[int, int] = (1, 1)
     jump: tuple[int, int] = (1, 1)
+    start: tuple[int, int] = (0, 0)
 
-    def after(self, kernel_size: Size, stride: Size = 1, dilation: Size = 1) -> "ReceptiveField":
+    def after(self, kernel_size: Size, stride: Size = 1, dilation: Size = 1, padding: Size = 0) -> "ReceptiveField":
         """The receptive field after one more convolution or pooling."""
-        kernels, strides, dilations = pair(kernel_size), pair(stride), pair(dilation)
-        (r_h, r_w), (j_h, j_w) = self.size, self.jump
+        kernels, strides, dilations, paddings = pair(kernel_size), pair(stride), pair(dilation), pair(padding)
+        (r_h, r_w), (j_h, j_w), (s_h, s_w) = self.size, self.jump, self.start
         return ReceptiveField(
             size=(r_h + dilations[0] * (kernels[0] - 1) * j_h, r_w + dilations[1] * (kernels[1] - 1) * j_w),
             jump=(j_h * strides[0], j_w * strides[1]),
+            start=(s_h - paddings[0] * j_h, s_w - paddings[1] * j_w),
+        )
+
+    def beside(self, other: "ReceptiveField") -> "ReceptiveField":
+        """The receptive field of a sum of two maps: the smallest patch that holds both."""
+        first = [min(pair) for pair in zip(self.start, other.start, strict=True)]
+        past = [max(a + b, c + d) for a, b, c, d in zip(self.start, self.size, other.start, other.size, strict=True)]
+        return ReceptiveField(
+            size=(past[0] - first[0], past[1] - first[1]),
+            jump=(max(self.jump[0], other.jump[0]), max(self.jump[1], other.jump[1])),
+            start=(first[0], first[1]),
         )

@@ -53,3 +53,19 @@ def size_text(shape: Any) -> str:
 def counted(number: int, word: str) -> str:
     """1 epoch, 30 epochs."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def scaled(number: float) -> str:
+    """1814073344 -> `1.81 G`, 9408 -> `9.41 K`, 640 -> `640`: three digits and a power of a thousand."""
+    if number < 999.5:
+        return f"{number:.3g}"
+    power = next((power for power in range(1, 6) if number / 1000**power < 999.5), 6)
+    return f"{number / 1000**power:#.3g}".removesuffix(".") + f" {'KMGTPE'[power - 1]}"
+
+
+def size_of_memory(num_bytes: int) -> str:
+    """20678560 -> `19.7 MiB`."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.1f} {unit}"
+    return f"{num_bytes} B"

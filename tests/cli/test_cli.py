@@ -71,6 +71,7 @@ def test_a_command_of_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
         (["train", "--cfg", "job"], 0),
         (["eval", "--cfg", "job"], 0),
         (["eval"], 2),
+        (["explain", "model=resnet50", "data.image_size=224", "format=json"], 0),
     ],
 )
 def test_an_answer_imports_nothing_heavy(words: list[str], code: int, tmp_path: Path) -> None:
