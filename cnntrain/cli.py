@@ -19,6 +19,7 @@ COMMANDS = {
     "data check": ("cnntrain.commands.data_check:COMMAND", "look at every file of a folder: what cannot be read, what is there twice, ..."),
     "data stats": ("cnntrain.commands.data_stats:COMMAND", "class counts, sizes and colours of a folder, and a sheet of its augmentations"),
     "data cache": ("cnntrain.commands.data_cache:run", "what is kept of decoded images; clear removes it"),
+    "runs verify": ("cnntrain.commands.runs_verify:run", "read every byte of a run folder and say what is broken"),
     "list": ("cnntrain.commands.list:run", "name what there is: models, blocks, transforms, optimizers, ..."),
 }
 USAGE = """\

@@ -54,7 +54,7 @@ def way_on(run: Path, job: Job, *, diverged: bool) -> list[str]:
         resume_words += f" optimizer.lr={min(lr / 10, 0.01):g}"  # with the same lr it would diverge again
     last = run / "checkpoints" / "last"
     if not os.path.lexists(last):
-        return [f"no epoch was complete; start it again in its folder: {resume_words}"]
+        return [f"nothing was trained yet; start it again in its folder: {resume_words}"]
     return [f"saved: {last} ({follow(last).name}); go on with: {resume_words}"]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of, with_task
 from cnntrain.commands.kept import Kept, absolute_data
+from cnntrain.config.durations import parse_duration
 from cnntrain.config.schema import EvalConfig, TrainConfig
 from cnntrain.data import keyed
 from cnntrain.data.growing import GrowingImages
@@ -185,6 +186,7 @@ def training_loader(images: ImageSet, pipeline: Pipeline, config: TrainConfig, a
         cache_budget_mib=config.data.cache_budget_mib,
         max_bad=config.data.max_bad,
         pin_memory=arithmetic.device.type == "cuda",
+        patience_seconds=parse_duration(config.data.worker_timeout),
     )
 
 

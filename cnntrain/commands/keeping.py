@@ -1,17 +1,20 @@
 """Listeners that write what a run leaves: metrics.jsonl, checkpoints, summary.json."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from cnntrain.engine.ema import Average
-from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted
+from cnntrain.commands.building import Parts
+from cnntrain.config.durations import parse_duration
+from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted, StepDone
 from cnntrain.engine.state import Progress
-from cnntrain.engine.step import TrainStep
-from cnntrain.errors import CnntrainError
+from cnntrain.errors import CnntrainError, Interrupted, StoppedAndSaved
 from cnntrain.runs.checkpoint import mark, prune, save
 from cnntrain.runs.history import History
 from cnntrain.runs.summary import read_summary, write_summary
+
+BY_SIGNAL = (StoppedAndSaved.status, Interrupted.status)
 
 
 class HistoryKeeper:
@@ -31,33 +34,84 @@ class HistoryKeeper:
             self.history.append({"event": "end", "step": event.step, "epoch": event.epoch, **facts})
 
 
-class CheckpointKeeper:
-    """A checkpoint at the end of each epoch; `last` and, where it is, `best` point to it.
+class Cadence:
+    """When a checkpoint is due inside of an epoch.
 
     Args:
-        config: what evaluation needs to rebuild network and preprocessing; plain data.
+        every: steps, or a duration such as 5m; None: never.
     """
 
-    def __init__(self, run: Path, step: TrainStep, progress: Progress, config: Mapping[str, Any], *, average: Average | None = None):
-        self.run, self.step, self.progress, self.config, self.average = run, step, progress, config, average
+    def __init__(self, every: int | str | None):
+        self.steps = every if isinstance(every, int) else None
+        self.seconds = parse_duration(every) if isinstance(every, str) else None
+        self.last = monotonic()  # a clock that nobody can set
+
+    def is_due(self, step: int) -> bool:
+        if self.steps is not None:
+            return step % self.steps == 0
+        return self.seconds is not None and monotonic() - self.last >= self.seconds
+
+    def saved(self) -> None:
+        self.last = monotonic()
+
+
+class CheckpointKeeper:
+    """A checkpoint when it is time, at the end of each epoch and where a signal ends the run; `last` and `best` point to theirs.
+
+    Args:
+        state: where the run stands, see position.state_of.
+        config: what evaluation needs to rebuild network and preprocessing; plain data.
+        cadence: when it is time inside of an epoch.
+        newest, every: what is kept, see checkpoint.prune.
+        before: called first, so that what was told of these steps is on the disk before them.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        parts: Parts,
+        progress: Progress,
+        state: Callable[[], dict[str, Any]],
+        *,
+        config: Mapping[str, Any],
+        cadence: Cadence,
+        newest: int,
+        every: int | None,
+        before: Callable[[], None],
+    ):
+        self.run, self.parts, self.progress, self.state, self.config = run, parts, progress, state, config
+        self.cadence, self.newest, self.every, self.before = cadence, newest, every, before
+        self.saved = self.position()  # at the start there is nothing new
 
     def __call__(self, event: Event) -> None:
-        if not isinstance(event, EpochDone):
-            return
-        state = {**self.progress.state_dict(), "scaler": self.step.scaler.state_dict()}
-        average = self.average
+        if isinstance(event, StepDone):
+            if self.cadence.is_due(event.step):
+                self.save()
+        elif isinstance(event, EpochDone):
+            self.save(is_best=event.is_best)
+        elif isinstance(event, RunEnded) and event.status in BY_SIGNAL and self.position() != self.saved:
+            self.save()
+
+    def position(self) -> tuple[int, int, int]:
+        return self.progress.step, self.progress.epoch, self.progress.batch
+
+    def save(self, *, is_best: bool = False) -> None:
+        self.before()
+        parts = self.parts
         folder = save(
             self.run,
-            model=self.step.model.state_dict(),
-            optimizer=self.step.optimizer.state_dict(),
-            state=state if average is None else {**state, "ema": average.state_dict()},
+            model=parts.model.state_dict(),
+            optimizer=parts.step.optimizer.state_dict(),
+            state=self.state(),
             config=self.config,
-            average=None if average is None else average.tensors(),
+            average=None if parts.average is None else parts.average.tensors(),
         )
         mark(self.run, "last", folder)
-        if event.is_best:
+        if is_best:
             mark(self.run, "best", folder)
-        prune(self.run)
+        prune(self.run, newest=self.newest, every=self.every)
+        self.saved = self.position()
+        self.cadence.saved()
 
 
 class SummaryKeeper:

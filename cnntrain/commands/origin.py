@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cnntrain.commands.asked import asked_digest
 from cnntrain.commands.data_sets import DataSets
 from cnntrain.config.command import Job
+from cnntrain.config.schema import TrainConfig
 from cnntrain.data.images import ImageSet
 from cnntrain.runs.folder import environment
 from cnntrain.runs.summary import read_run
@@ -21,8 +23,14 @@ def run_record(job: Job, run: Path, data: DataSets, *, device: str) -> dict[str,
         "device": device,
         **environment(),
     }
-    before = (read_run(run) or {}).get("starts", [])
-    return {**start, "choices": dict(job.choices), "data": data_record(data), "starts": [*before, start]}
+    known = read_run(run) or {}
+    before = known.get("starts", [])
+    config = job.config
+    goes_on = isinstance(config, TrainConfig) and config.resume is not None and not config.branch and "asked" in known
+    # a run that is gone on with as it is stays the answer to the command that began it
+    asked = known["asked"] if goes_on and not job.changed else asked_digest(job.stored)
+    facts = {"choices": dict(job.choices), "asked": asked, "data": data_record(data), "starts": [*before, start]}
+    return {**start, **facts, **({"branched_from": config.resume} if isinstance(config, TrainConfig) and config.branch else {})}
 
 
 def data_record(data: DataSets) -> dict[str, Any]:

@@ -25,21 +25,21 @@ class Pictures:
         self.board, self.parts, self.validation, self.net = board, parts, validation, net
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
-            self.board.text("network", self.net, event.step)
+        if isinstance(event, RunStarted) and event.step == 0:  # a resumed run has them already
+            self.board.text("network", self.net)
             self.board.hparams(flat(asdict(self.parts.config)), metrics_of(self.parts.task.name))
-            self.samples(event.epoch, event.step)
+            self.samples()
         elif isinstance(event, RunEnded) and self.validation.totals.count:
             self.mistakes(event.step)
 
-    def samples(self, epoch: int, step: int) -> None:
+    def samples(self) -> None:
         """The first batch as the network gets it, and the same images as evaluation would see them."""
-        images, targets, indices = next(iter(self.parts.train.batches(epoch)))
+        images, targets, indices = next(iter(self.parts.train.batches(0)))
         shown = indices[:NUM_SAMPLES]
-        self.board.pictures("train/samples_before", as_pictures(as_evaluated(self.parts, shown)), step)
+        self.board.pictures("train/samples_before", as_pictures(as_evaluated(self.parts, shown)), 0)
         for change in self.parts.step.changes:
-            images, targets = change(images, targets, step)
-        self.board.pictures("train/samples", as_pictures(images[: len(shown)]), step)
+            images, targets = change(images, targets, 0)
+        self.board.pictures("train/samples", as_pictures(images[: len(shown)]), 0)
 
     def mistakes(self, step: int) -> None:
         outcomes, worst = self.validation.outcomes, self.validation.worst

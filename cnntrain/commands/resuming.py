@@ -1,61 +1,134 @@
 """`resume=RUN`: the newest whole checkpoint, laid back into a run that was built anew."""
 
-from collections.abc import Mapping
+import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from cnntrain.commands.building import Parts, total_steps
+from cnntrain.commands.data_changes import differences as data_differences
+from cnntrain.commands.exactness import differences, fingerprint
 from cnntrain.commands.origin import data_record
+from cnntrain.commands.position import restore, restore_bad_files
+from cnntrain.config.command import Job
 from cnntrain.engine.schedule import Schedule, build_schedule
 from cnntrain.engine.state import Progress
 from cnntrain.errors import CheckpointError
 from cnntrain.measures import CLASSIFICATION
 from cnntrain.report.console import say
-from cnntrain.runs.checkpoint import Checkpoint, load, newest
+from cnntrain.runs.checkpoint import CHECKPOINTS, Checkpoint, load, newest, recover
+from cnntrain.runs.durable import told_plainly
+from cnntrain.runs.folder import follow, link
 from cnntrain.runs.summary import read_run
 
+METRICS = "metrics.jsonl"
 
-def resume(run: Path, parts: Parts, progress: Progress) -> dict[str, Any] | None:
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a run goes on from.
+
+    Args:
+        checkpoint: the one it was restored from.
+        trained: the configuration that the checkpoint was trained with.
+        state: where the run stood.
+    """
+
+    checkpoint: Checkpoint
+    trained: dict[str, Any]
+    state: dict[str, Any]
+
+
+def resume(source: Path, job: Job, parts: Parts, progress: Progress) -> Resumed | None:
     """Weights, optimizer and counters as the newest checkpoint has them.
 
     Randomness is keyed by (seed, epoch, index) and (seed, step), so there is none to restore.
 
     Returns:
-        The configuration that the checkpoint was trained with, or None where the run has no checkpoint yet.
+        None where the run has no checkpoint yet.
 
     Raises:
         CheckpointError: no checkpoint of the run is whole, or it does not go with the configuration or the data.
     """
-    folder, broken = newest(run)
-    for fault in broken:
-        say(f"not whole, passed over: {fault}")
-    if folder is None:
-        if broken:
-            raise CheckpointError(f"resume={run}: none of its {len(broken)} checkpoints is whole; start anew without resume")
+    run, config = source, parts.config
+    checkpoint = newest_whole(run, alone=not config.branch)
+    if checkpoint is None and config.branch:
+        raise CheckpointError(f"resume={run}: it has no checkpoint yet to branch from; leave out resume and branch to start anew")
+    if checkpoint is None:
         say(f"{run} has no checkpoint yet; it starts from the beginning")
         return None
-    checkpoint = load(folder)
-    trained = dict(checkpoint.config["config"])
+    trained, state = dict(checkpoint.config["config"]), checkpoint.state
     faults = misfits(checkpoint, trained, parts)
     if faults:
         raise CheckpointError(f"resume={run}: {fault}; change it back, or start anew without resume" for fault in faults)
-    restore(run, checkpoint, parts)
-    for name, value in checkpoint.state.items():
-        if name not in ("scaler", "ema"):
-            setattr(progress, name, value)
-    if parts.config.epochs is not None and parts.config.epochs < progress.epoch:
+    differ = [*same_data(run, parts), *differences(checkpoint.config.get("made_with"), fingerprint(parts), job.changed)]
+    if config.resume_exact and differ:
         raise CheckpointError(
-            f"resume={run}: epochs={parts.config.epochs} is less than the {progress.epoch} that are done; leave epochs out to go on "
+            f"resume_exact=true: this would be no exact continuation: {'; '.join(differ)}; leave resume_exact out to go on"
+        )
+    restore(str(run), checkpoint, parts)
+    restore_bad_files(state, parts)
+    progress.load_state_dict(state)
+    if parts.config.epochs is not None and parts.config.epochs < progress.epoch + (progress.batch > 0):
+        begun = f"the {progress.epoch} that are done" if not progress.batch else f"the {progress.epoch + 1} that are begun"
+        raise CheckpointError(
+            f"resume={run}: epochs={parts.config.epochs} is less than {begun}; leave epochs out to go on "
             f"to {trained['epochs']}, or give more"
         )
-    say(f"resumed from {folder.name}: {progress.epoch} epochs, {progress.step} steps done")
-    if progress.step != progress.epoch * len(parts.train):
+    say(f"resumed from {checkpoint.folder.name}: {where(progress, len(parts.train))}")
+    if not progress.batch and progress.step != progress.epoch * len(parts.train):
         say("its last epoch was cut short; training goes on with the next one")
-    if (read_run(run) or {}).get("data") not in (None, data_record(parts.data)):
-        say("the images have changed since; what follows is not what the run would have become")
-    return trained
+    say(f"not an exact continuation: {'; '.join(differ)}" if differ else "exact continuation")
+    return Resumed(checkpoint, trained, state)
+
+
+def same_data(run: Path, parts: Parts) -> list[str]:
+    """What differs in the images, where that is allowed.
+
+    Raises:
+        CheckpointError: they differ.
+    """
+    before, now = (read_run(run) or {}).get("data"), data_record(parts.data)
+    if before is None or (
+        all(before.get(key) == now[key] for key in ("classes", "channels"))
+        and all(before.get(split, {}).get("digest") == now[split]["digest"] for split in ("train", "val"))
+    ):
+        return []
+    told = data_differences(run, parts.data)
+    if parts.config.allow_changed_data:
+        return ["the images have changed"]
+    said = f"the images have changed since the run began{': ' if told else ''}{told}"
+    raise CheckpointError(f"resume={run}: {said}; change them back, or add allow_changed_data=true")
+
+
+def newest_whole(run: Path, *, alone: bool) -> Checkpoint | None:
+    """Of the highest step; each newer one that is not whole is told by name.
+
+    Args:
+        alone: nobody else writes the run, so what a crash left may be put in order.
+
+    Raises:
+        CheckpointError: there are some, but none is whole.
+    """
+    if alone:
+        recover(run)
+    folder, broken = newest(run)
+    for fault in broken:
+        say(f"not whole, passed over: {fault}")
+    if folder is None and broken:
+        raise CheckpointError(f"resume={run}: none of its {len(broken)} checkpoints is whole; start anew without resume")
+    return None if folder is None else load(folder)
+
+
+def where(progress: Progress, steps_per_epoch: int) -> str:
+    """2 epochs and 3 of 8 batches done, step 19."""
+    epochs = f"{progress.epoch} epoch{'s' * (progress.epoch != 1)}"
+    if not progress.batch:
+        return f"{epochs} done, step {progress.step}"
+    if progress.batch == steps_per_epoch:
+        return f"{epochs} done and the next one trained but not validated, step {progress.step}"
+    return f"{epochs} and {progress.batch} of {steps_per_epoch} batches done, step {progress.step}"
 
 
 def misfits(checkpoint: Checkpoint, trained: dict[str, Any], parts: Parts) -> list[str]:
@@ -72,54 +145,12 @@ def misfits(checkpoint: Checkpoint, trained: dict[str, Any], parts: Parts) -> li
     if was != now:
         faults.append(f"optimizer.type is {now}, but the run was trained with {was}, whose state does not fit")
     steps, steps_now = checkpoint.config["steps_per_epoch"], len(parts.train)
-    if steps != steps_now:
+    if steps != steps_now and not (parts.config.allow_changed_data and trained["batch_size"] == parts.config.batch_size):
         faults.append(
             f"an epoch is of {steps_now} x {parts.config.batch_size} images now, but was of {steps} x {trained['batch_size']}: "
             "batch_size or the number of images changed"
         )
     return faults
-
-
-def restore(run: Path, checkpoint: Checkpoint, parts: Parts) -> None:
-    """
-    Raises:
-        CheckpointError: weights or optimizer state of other shapes.
-    """
-    model = parts.model.state_dict()
-    differ = [name for name in {**model, **checkpoint.model} if shape_in(model, name) != shape_in(checkpoint.model, name)]
-    if differ:
-        said = f"its checkpoint is of another model ({len(differ)} weights differ, such as {differ[0]})"
-        raise CheckpointError(f"resume={run}: {said}; change model back, or start anew without resume")
-    optimizer = parts.step.optimizer
-    state = checkpoint.optimizer
-    for stored, own in zip(state["param_groups"], optimizer.param_groups, strict=False):
-        # load_state_dict would bring back the old weight decay and momentum: what the configuration says counts
-        stored.update({name: value for name, value in own.items() if name != "params"})
-    try:
-        parts.model.load_state_dict(checkpoint.model)
-        optimizer.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        said = f"resume={run}: the state of its optimizer does not fit ({reason}); start anew without resume"
-        raise CheckpointError(said) from error
-    restore_average(checkpoint, parts)
-    scaler = checkpoint.state["scaler"]
-    if scaler and parts.step.scaler.is_enabled():  # empty where the run did not compute in fp16
-        parts.step.scaler.load_state_dict(scaler)
-
-
-def restore_average(checkpoint: Checkpoint, parts: Parts) -> None:
-    if parts.average is not None and checkpoint.average is not None:
-        parts.average.load(checkpoint.average, checkpoint.state["ema"])
-    elif parts.average is not None:
-        parts.average.start_from(parts.model)
-        say(f"trainer.ema: the run had no average of its weights; it starts at {checkpoint.folder.name}")
-    elif checkpoint.average is not None:
-        say("trainer.ema=null: the average that the run had of its weights ends here")
-
-
-def shape_in(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
-    return tuple(weights[name].shape) if name in weights else None
 
 
 def say_lr(trained: dict[str, Any], before: Schedule, now: Schedule, progress: Progress, parts: Parts) -> None:
@@ -139,3 +170,22 @@ def schedule_of(config: dict[str, Any], *, steps_per_epoch: int) -> Schedule:
         total_steps=total_steps(config["epochs"], config["trainer"]["max_steps"], steps_per_epoch),
         steps_per_epoch=steps_per_epoch,
     )
+
+
+def adopt(source: Path, run: Path, resumed: Resumed) -> None:
+    """What a branch takes over of its run: the checkpoint it starts from, the best one and the history up to it.
+
+    Raises:
+        DiskFull, CannotGoOn: it cannot be written.
+    """
+    parent = run / CHECKPOINTS
+    best = source / CHECKPOINTS / "best"
+    folders = {"last": resumed.checkpoint.folder, **({"best": follow(best)} if os.path.lexists(best) else {})}
+    with told_plainly(parent):
+        parent.mkdir()
+        for name, folder in folders.items():
+            if not (parent / folder.name).exists():
+                shutil.copytree(folder, parent / folder.name)
+            link(parent, name, folder.name)
+        if (source / METRICS).is_file():
+            shutil.copyfile(source / METRICS, run / METRICS)

@@ -4,6 +4,7 @@ Every answer to a typo waits for this file, so it imports the other rooms where 
 does the work.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,15 +111,35 @@ def claim(name: str, stamp: str, sweep: bool, given: Path | None) -> Path:
     return folder.claim(Path("outputs") / name, stamp, "-sweep" if sweep else "")
 
 
+def unfinished(job: Job, given: Path | None) -> Path | None:
+    """The run that resume=auto goes on with; says so, or that there is none."""
+    from cnntrain.commands.asked import asked_digest
+    from cnntrain.runs.unfinished import newest_unfinished
+
+    config = job.config
+    assert isinstance(config, TrainConfig)
+    parent = Path("outputs") / config.name
+    folders = [path for path in (parent.iterdir() if parent.is_dir() else ()) if path.is_dir()] if given is None else [given]
+    run = newest_unfinished(folders, asked_digest(job.stored))
+    said = f"goes on with {run}" if run else f"no unfinished run of this configuration in {given or parent}; a new one starts"
+    print(f"resume=auto: {said}", file=sys.stderr)
+    return run
+
+
 def run(job: Job) -> float | None:
     """Train one configuration; returns the objective of its best epoch."""
-    from cnntrain.commands.training import dry_run, train
+    from cnntrain.engine.signals import Signals
 
     assert isinstance(job.config, TrainConfig)
     if job.config.dry_run:
+        from cnntrain.commands.training import dry_run
+
         dry_run(job.config)
         return None
-    return train(job, job.config)
+    with Signals() as signals:  # before torch is imported, which takes seconds
+        from cnntrain.commands.training import train
+
+        return train(job, job.config, signals)
 
 
 def finish(folder: Path, objective: str) -> None:
@@ -135,6 +156,7 @@ COMMAND = Command(
     check=check,
     job=run,
     claim=claim,
+    unfinished=unfinished,
     finish=finish,
     makes_folder=True,
 )

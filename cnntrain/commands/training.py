@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -12,44 +13,39 @@ import torch
 from cnntrain.commands.advice import as_told, command, imports_of, more_of, shown
 from cnntrain.commands.bad_files import BadFiles, say_bad
 from cnntrain.commands.building import Parts, build, total_steps
-from cnntrain.commands.data_sets import digits_at_hand, image_size_of
+from cnntrain.commands.data_changes import write_listing
+from cnntrain.commands.data_sets import digits_at_hand
+from cnntrain.commands.exactness import fingerprint
 from cnntrain.commands.file_check import FileCheck, check_words
-from cnntrain.commands.keeping import CheckpointKeeper, HistoryKeeper, SummaryKeeper
+from cnntrain.commands.introducing import introduce
+from cnntrain.commands.keeping import Cadence, CheckpointKeeper, HistoryKeeper, SummaryKeeper
 from cnntrain.commands.kept import absolute_data
 from cnntrain.commands.origin import run_record
 from cnntrain.commands.pictures import Pictures
+from cnntrain.commands.position import state_of
 from cnntrain.commands.rejected import RejectedSteps
-from cnntrain.commands.resuming import resume, say_lr, schedule_of
+from cnntrain.commands.resuming import Resumed, adopt, resume, say_lr, schedule_of
 from cnntrain.commands.validation import Validation
 from cnntrain.config.command import Job
 from cnntrain.config.durations import parse_duration
-from cnntrain.config.progressive import size_at
 from cnntrain.config.schema import DataConfig, TrainConfig
 from cnntrain.config.stored import as_yaml
-from cnntrain.data.images import ImageSet
 from cnntrain.data.loaders import Loader
 from cnntrain.engine.events import EpochDone, Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
 from cnntrain.errors import UserError
-from cnntrain.measures import CLASSIFICATION, MULTILABEL
-from cnntrain.model.factory import check_model
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
-from cnntrain.report.figures import counted
-from cnntrain.report.screen import stderr
-from cnntrain.report.tables import net_table, results_table, show
+from cnntrain.report.tables import results_table, show
 from cnntrain.report.tensorboard import TensorBoardListener
-from cnntrain.report.text import as_text
 from cnntrain.runs.durable import write_atomically
 from cnntrain.runs.folder import lock
-from cnntrain.runs.history import History
+from cnntrain.runs.history import History, read
 from cnntrain.runs.summary import read_summary, write_run
 
-MOST_NAMED = 5
 
-
-def train(job: Job, config: TrainConfig) -> float:
+def train(job: Job, config: TrainConfig, signals: Signals) -> float:
     """Train one run in its folder; returns the objective of its best epoch.
 
     Raises:
@@ -61,17 +57,17 @@ def train(job: Job, config: TrainConfig) -> float:
     summary = SummaryKeeper(run, progress)
     with ExitStack() as stack:
         stack.enter_context(lock(run))
-        setup_logging(run if config.resume is None else None)  # a resume that is refused leaves train.log alone
+        fresh = config.resume is None or config.branch
+        setup_logging(run if fresh else None)  # a resume that is refused leaves train.log alone
         stack.callback(close_logging)
         config, unpacked = stack.enter_context(digits_at_hand(config))
         if unpacked:
             say(unpacked)
         try:
-            with Signals() as signals:
-                return run_in(run, job, config, progress, summary, signals)
+            return run_in(run, job, config, progress, summary, signals)
         except BaseException as error:
             told = as_told(error, config, run, job)
-            if isinstance(told, UserError) and config.resume is None and job.number is None and not summary.started:
+            if isinstance(told, UserError) and fresh and job.number is None and not summary.started:
                 close_logging()
                 shutil.rmtree(run, ignore_errors=True)  # made by this process a moment ago; a mistake leaves nothing behind
             else:
@@ -88,6 +84,8 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     net = introduce(parts, briefly=bool(job.number))
     if config.resume is None:
         record(run, job, parts)  # before decoding, which may take a while: from now on the run can be resumed
+    parts.train.poll = parts.val.poll = signals.check
+    signals.check()
 
     def prepare() -> None:
         began = perf_counter()
@@ -99,13 +97,13 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     else:
         where, silent = check_words(config.data), bool(job.number)
         FileCheck([parts.train, parts.val], where=where, strict=config.data.strict, silent=silent).around(prepare, signals)
-    trained = resume(run, parts, progress) if config.resume is not None else None
+    resumed = resume(Path(config.resume).expanduser(), job, parts, progress) if config.resume is not None else None
     with ExitStack() as stack:
         stack.callback(parts.close)
         listeners: list[Listener] = []
         tell = Fan(listeners)
         validation = Validation(parts, signals, tell)
-        trainer = make_trainer(parts, trained, progress, validation, tell, signals)
+        trainer = make_trainer(parts, resumed, progress, validation, tell, signals)
         over = trainer.ended()
         if over is not None:
             say(f"{run} is finished already: {over}; {more_of(config)}")
@@ -115,18 +113,20 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
             if job.changed:
                 say(f"changed: {', '.join(job.changed)}")
             record(run, job, parts)
+            if config.branch and resumed is not None:
+                adopt(Path(config.resume).expanduser(), run, resumed)
         history = History(run / "metrics.jsonl")
         stack.callback(history.close)
         if config.resume is not None:
-            history.cut_back(progress.step)
+            history.cut_back(progress.step, progress.epoch)
         BadFiles(history, summary, progress).listen(parts.train, parts.val)
-        board = TensorBoardListener(run, purge_step=progress.step if trained else None)
+        told = {name for line in read(history.path) if line.get("event") == "step" and line["epoch"] > progress.epoch for name in line}
+        board = TensorBoardListener(run, purge_step=purge_step(config, resumed, progress), measured=told)
         stack.callback(board.close)
-        settings = {"kept": parts.kept().plain(), "config": asdict(config), "steps_per_epoch": len(parts.train)}
         listeners += [
-            CheckpointKeeper(run, parts.step, progress, settings, average=parts.average),  # first: what is told must be saved
-            HistoryKeeper(history),
+            HistoryKeeper(history),  # first: a resumed run cuts back what was told, but tells nothing that was missed
             RejectedSteps(history, parts.data.train),
+            checkpoints(run, trainer, parts, history),
             summary,
             board,
             Pictures(board, parts, validation, net),
@@ -138,11 +138,35 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     return float(progress.best.get(config.objective, float("nan")))
 
 
+def checkpoints(run: Path, trainer: Trainer, parts: Parts, history: History) -> CheckpointKeeper:
+    settings, epochs = parts.config.trainer, parts.config.trainer.keep_every_epochs
+    plain = {"kept": parts.kept().plain(), "config": asdict(parts.config), "made_with": fingerprint(parts)}
+    return CheckpointKeeper(
+        run,
+        parts,
+        trainer.progress,
+        partial(state_of, trainer, parts),
+        config={**plain, "steps_per_epoch": len(parts.train)},
+        cadence=Cadence(settings.checkpoint_every),
+        newest=settings.keep_newest,
+        every=None if epochs is None else epochs * len(parts.train),
+        before=history.sync,
+    )
+
+
+def purge_step(config: TrainConfig, resumed: Resumed | None, progress: Progress) -> int | None:
+    """The last step of TensorBoard's curves that counts; -1: none of an earlier start that left no checkpoint."""
+    if config.resume is None:
+        return None
+    return -1 if resumed is None else progress.step
+
+
 def record(run: Path, job: Job, parts: Parts) -> None:
     """config.yaml, with folders that hold from anywhere, and run.json."""
     stored = replace(parts.config, data=DataConfig(**absolute_data(parts.config)))
     write_atomically(run / "config.yaml", as_yaml(stored).encode())
     write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
+    write_listing(run, parts.data)
 
 
 class Fan:
@@ -171,14 +195,14 @@ class TellTimes:
 
 
 def make_trainer(
-    parts: Parts, trained: dict[str, object] | None, progress: Progress, validation: Validation, tell: Listener, signals: Signals
+    parts: Parts, resumed: Resumed | None, progress: Progress, validation: Validation, tell: Listener, signals: Signals
 ) -> Trainer:
     config = parts.config
     trainer, steps_per_epoch = config.trainer, len(parts.train)
     assert config.epochs is not None
     schedule = schedule_of(asdict(config), steps_per_epoch=steps_per_epoch)
-    if trained is not None:
-        say_lr(trained, schedule_of(trained, steps_per_epoch=steps_per_epoch), schedule, progress, parts)
+    if resumed is not None:
+        say_lr(resumed.trained, schedule_of(resumed.trained, steps_per_epoch=steps_per_epoch), schedule, progress, parts)
     plan = Plan(
         num_epochs=config.epochs,
         total_steps=total_steps(config.epochs, trainer.max_steps, steps_per_epoch),
@@ -188,7 +212,7 @@ def make_trainer(
         max_rejected_steps=trainer.max_rejected_steps,
     )
     validation.epoch = progress.epoch
-    return Trainer(
+    made = Trainer(
         parts.step,
         schedule,
         parts.train,
@@ -200,49 +224,9 @@ def make_trainer(
         stop=signals.check,
         num_val_batches=len(parts.val),
     )
-
-
-def introduce(parts: Parts, *, briefly: bool = False) -> str:
-    """Say what is about to run: data, device, network; returns the network's table as text.
-
-    Args:
-        briefly: for the later runs of a sweep, which have told the same before.
-    """
-    config, data = parts.config, parts.data
-    for note in (*data.notes, *parts.train.notes(), *parts.val.notes()):
-        say(note)
-    height, width = image_size_of(config.data)
-    colour = "gray" if data.channels == 1 else "colour"
-    say(
-        f"data: {len(data.train):,} training and {len(data.val):,} validation images, {asked_for(data.train)}, "
-        f"{colour}, {height}x{width} pixels"
-    )
-    assert config.epochs is not None
-    steps = f"{counted(config.epochs, 'epoch')} of {counted(len(parts.train), 'step')} of {counted(config.batch_size, 'image')}"
-    left_out = len(data.train) - parts.train.num_images_per_epoch
-    dropped = f" ({counted(left_out, 'image')} left out of each, in turn)" if left_out else ""
-    say(f"{steps}{dropped}")
-    say(f"on {parts.arithmetic}")
-    growth = config.trainer.progressive_size
-    if growth is not None:
-        first = "x".join(map(str, size_at(0, (height, width), **growth)))
-        say(f"training images grow from {first} to {height}x{width} pixels, reached after {growth['until']:.0%} of the training")
-    layers = check_model(config.model, in_channels=data.channels, num_classes=parts.task.num_outputs, image_size=(height, width))
-    table = net_table(layers, config.model.name)
-    if not briefly:
-        show(table, screen=stderr())
-    return as_text(table)
-
-
-def asked_for(images: ImageSet) -> str:
-    """What the network is asked: 10 classes; 3 labels, any number of them an image; 2 numbers an image: age, height."""
-    number = len(images.classes)
-    if images.task == CLASSIFICATION:
-        return f"{number} classes"
-    if images.task == MULTILABEL:
-        return f"{counted(number, 'label')}, any number of them an image"
-    named = ", ".join(images.classes[:MOST_NAMED]) + (", ..." if number > MOST_NAMED else "")
-    return f"{counted(number, 'number')} an image ({named})"
+    if resumed is not None and progress.batch:
+        made.load_meters(resumed.state["meters"])
+    return made
 
 
 def preparing(signals: Signals) -> Callable[[int, int], None]:

@@ -7,6 +7,9 @@ from typing import Any
 
 from cnntrain.config.schema import AnyConfig
 
+# keys that are about one call, not about the run
+OF_THIS_CALL = ("resume", "resume_exact", "allow_changed_data", "branch", "dry_run")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -54,6 +57,7 @@ class Command:
         job: runs one; returns the objective for sweepers that search.
         makes_folder: whether a job has a folder; then `claim` is needed.
         claim: (name, stamp, sweep, given by the user or None) -> a new folder that nobody else has; raises UserError.
+        unfinished: (job, folder that the user named or None) -> the run that resume=auto goes on with, or None.
         finish: (sweep folder, objective); called after a sweep, an interrupted one too.
         keys_for: a group of other commands -> the key that its word sets here, so that the words of train may be typed again.
         only_tells: a single job reads and prints, so that nothing of Hydra's is needed around it; it takes --against.
@@ -66,6 +70,7 @@ class Command:
     job: Callable[[Job], float | None]
     makes_folder: bool
     claim: Callable[[str, str, bool, Path | None], Path] | None = None
+    unfinished: Callable[[Job, Path | None], Path | None] | None = None
     finish: Callable[[Path, str], None] | None = None
     keys_for: Mapping[str, str] = field(default_factory=dict)
     only_tells: bool = False

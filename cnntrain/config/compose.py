@@ -20,6 +20,7 @@ from cnntrain.config.explain import TOLD, explained
 from cnntrain.config.flags import AGAINST, Flags, parse_flags
 from cnntrain.config.hydra_setup import STAMP, VERSION_BASE, ready
 from cnntrain.config.planning import RUN_DIR, SWEEP_DIR, Plan, make_plan
+from cnntrain.config.resuming import AUTO
 from cnntrain.config.schema import TrainConfig
 from cnntrain.config.task import JobFailed, SweepStopped, Task, tell
 from cnntrain.config.userfiles import import_files
@@ -133,8 +134,9 @@ def execute(command: Command, flags: Flags, plan: Plan) -> int:
     with ExitStack() as stack:
         folder = None
         if writes:
-            folder = plan.stored.folder if plan.stored is not None else claimed(command, plan)
-        task = Task(command, plan.jobs, folder, [str(Path(file).resolve()) for file in flags.imports], resumes=plan.stored is not None)
+            folder = placed(command, plan)
+        resumes = plan.stored is not None or (isinstance(first, TrainConfig) and first.resume == AUTO)
+        task = Task(command, plan.jobs, folder, [str(Path(file).resolve()) for file in flags.imports], resumes=resumes)
         if not plan.sweep:
             words = ["hydra.mode=RUN", f"{RUN_DIR}={quoted(str(folder or Path('.')))}"]
             call_hydra(command, [*words, *([] if task.resumes else plan.words)], task)
@@ -157,6 +159,19 @@ def execute(command: Command, flags: Flags, plan: Plan) -> int:
         if folder is not None and command.finish is not None:
             command.finish(folder, first.objective if isinstance(first, TrainConfig) else "")
         return task.failed[min(task.failed)] if task.failed and code == 0 else code
+
+
+def placed(command: Command, plan: Plan) -> Path:
+    """The folder of the run that is gone on with, or a new one; what resume=auto came to is entered into the job."""
+    job = plan.jobs[0]
+    if isinstance(job.config, TrainConfig) and job.config.resume == AUTO:
+        assert command.unfinished is not None, command.name
+        run = command.unfinished(job, plan.given)
+        plan.jobs[0] = replace(job, config=replace(job.config, resume=None if run is None else str(run)))
+        return claimed(command, plan) if run is None else run.absolute()
+    if plan.stored is None or (isinstance(job.config, TrainConfig) and job.config.branch):
+        return claimed(command, plan)
+    return plan.stored.folder
 
 
 def claimed(command: Command, plan: Plan) -> Path:

@@ -26,3 +26,10 @@ def parse_duration(text: str, *, place: str = "duration") -> float:
     if not whole or not falling or seconds <= 0:
         raise ConfigError(f"{place}={text} is no duration; write it such as 90s, 20m, 1.5h or 1h30m")
     return seconds
+
+
+def is_duration(text: str) -> bool:
+    try:
+        return parse_duration(text) > 0
+    except ConfigError:
+        return False

@@ -132,7 +132,8 @@ def resumed(command: Command, tasks: Sequence[Override], given: Path | None, *, 
     run = run_to_resume(tasks, sweep=sweep) if command.schema is TrainConfig else None
     if run is None:
         return None
-    if given is not None:
+    branches = any(override.key_or_group == "branch" and override.value() is True for override in tasks)
+    if given is not None and not branches:
         raise ConfigError(f"{RUN_DIR} does not go with resume: the run goes on in its own folder, {run}")
     return read_run(run, command.schema)
 

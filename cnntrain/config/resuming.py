@@ -9,12 +9,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from cnntrain.config.check import given_faults
+from cnntrain.config.command import OF_THIS_CALL
 from cnntrain.config.explain import TOLD, sentence
 from cnntrain.config.overrides import word_of
 from cnntrain.config.stored import FILE, plain, read_stored
 from cnntrain.errors import ConfigError
 
-OF_THIS_CALL = ("resume", "dry_run")  # keys that are about the call, not about the run
+AUTO = "auto"  # the run is looked for among those of the same name and configuration
 
 
 @dataclass
@@ -74,7 +75,7 @@ def typed(run: str, values: dict[str, Any], schema: type) -> DictConfig:
 
 
 def run_to_resume(overrides: Sequence[Override], *, sweep: bool) -> str | None:
-    """The run that the command line names.
+    """The run that the command line names; None for a new one, also where it may turn out to be one that exists.
 
     Raises:
         ConfigError: it is named together with words that do not go with it.
@@ -87,11 +88,11 @@ def run_to_resume(overrides: Sequence[Override], *, sweep: bool) -> str | None:
     if sweep or word.is_sweep_override():
         faults.append("resume goes on with one run; leave out -m")
     recipe = given.get("recipe")
-    if recipe is not None and recipe.value() is not None:
+    if recipe is not None and recipe.value() is not None and word.value() != AUTO:
         faults.append(f"{word_of(recipe)} does not go with resume: the run has its settings already; give the keys to change")
     if faults:
         raise ConfigError(faults)
-    return str(word.value())
+    return None if word.value() == AUTO else str(word.value())
 
 
 def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -153,6 +153,13 @@ def shards_alone(data: SourceConfig) -> list[str]:
     return [f"data.{key} has no effect beside data.train_shards; leave it out" for key in given]
 
 
+def resume_words_need_resume(config: TrainConfig) -> list[str]:
+    given = [key for key in ("resume_exact", "allow_changed_data", "branch") if getattr(config, key)]
+    if config.branch and config.resume == AUTO:
+        return ["branch=true needs the run to start from; give resume=RUN instead of resume=auto"]
+    return [] if config.resume is not None else [f"{key}=true has no effect without resume=RUN" for key in given]
+
+
 def splits_differ(config: TrainConfig) -> list[str]:
     return same_splits(config.data)
 
@@ -270,6 +277,7 @@ def half_precision_of_training(config: TrainConfig) -> list[str]:
 TRAIN_RULES: tuple[Callable[[TrainConfig], list[str]], ...] = (
     name_is_a_folder_name,
     data_is_what_it_says,
+    resume_words_need_resume,
     splits_differ,
     folds_agree,
     batches_divide,

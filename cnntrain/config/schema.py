@@ -82,6 +82,9 @@ class DataConfig(ImagesConfig):
     num_workers: Any = setting(
         "auto", "loader processes beside the main one, 0 for none; auto: as the first batches show", type="int", words=("auto",), low=0
     )
+    worker_timeout: str = setting(
+        "5m", "loader processes that give no batch for so long are ended, and new ones begin at the same batch", type="duration"
+    )
     cache: str = setting(
         "auto",
         "where decoded images are kept: disk (for later runs too), memory, none; auto: disk where they fit the budget",
@@ -158,6 +161,15 @@ class TrainerConfig:
         low=1,
     )
     log_every_steps: int = setting(20, "steps between two lines of metrics", low=1)
+    checkpoint_every: Any = setting(
+        "5m",
+        "also save inside of an epoch: after so many steps, such as 500, or so much time, such as 10m; null: at ends of epochs alone",
+        type="cadence",
+        low=1,
+        optional=True,
+    )
+    keep_newest: int = setting(2, "newest checkpoints that are kept, beside the best", low=2)
+    keep_every_epochs: int | None = setting(None, "keep the checkpoints of every so many epochs for good; null: none", low=1, optional=True)
 
 
 @dataclass
@@ -175,7 +187,12 @@ class TrainConfig:
         "with numbers val/mae",
         choices=OBJECTIVES,
     )
-    resume: str | None = setting(None, "run folder to go on with", optional=True)
+    resume: str | None = setting(
+        None, "run folder to go on with; auto: the newest unfinished run of this name and configuration, else a new one", optional=True
+    )
+    resume_exact: bool = setting(False, "refuse to go on where the result would not be that of a run never stopped, bit for bit")
+    allow_changed_data: bool = setting(False, "go on although images were added, removed or changed since the run began")
+    branch: bool = setting(False, "go on in a new folder; the run in resume stays as it is")
     dry_run: bool = setting(False, "compose, scan, build and try one batch, print, write nothing")
     data: DataConfig = field(default_factory=DataConfig)
     transforms: TransformsConfig = field(default_factory=TransformsConfig)

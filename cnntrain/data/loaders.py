@@ -1,6 +1,6 @@
 """Batches of one epoch: the same bits for any number of loader processes, with or without a cache."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from time import perf_counter
 
@@ -17,12 +17,13 @@ from cnntrain.data.images import ImageSet
 from cnntrain.data.keyed_images import Batch, KeyedImages, Loaded, Request
 from cnntrain.data.measured import measure
 from cnntrain.data.pipeline import Pipeline, Statistics
-from cnntrain.data.quarantine import Quarantine
-from cnntrain.data.workers import Processes, Workers
+from cnntrain.data.quarantine import Bad, Quarantine
+from cnntrain.data.workers import PATIENCE_SECONDS, Processes, Workers, WorkersLost
 from cnntrain.errors import CannotGoOn
 
 Order = Callable[[int, int], np.ndarray]
 MOST_BAD = 0.1  # the default of data.max_bad
+MOST_TRIES, MOST_REBUILT = 3, 10  # new loader processes for the same batch, and in one epoch
 
 
 class Requests(Sampler[Request]):
@@ -71,6 +72,7 @@ class Loader:
         num_workers: processes beside this one; 0 loads in this one; auto: as the first batches show.
         processes: more on them; takes the place of num_workers.
         pin_memory: page-locked batches, for copies to a GPU.
+        patience_seconds: loader processes that give nothing for so long are started anew.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Loader:
         num_workers: int | str = 0,
         processes: Processes | None = None,
         pin_memory: bool = False,
+        patience_seconds: float = PATIENCE_SECONDS,
     ):
         self.images, self.pipeline, self.seed = images, pipeline, seed
         self.processes = processes or Processes(num_workers if isinstance(num_workers, int) else 0)
@@ -96,6 +99,8 @@ class Loader:
             self.choice = Choice(possible=self.processes.method == "fork" or pipeline.is_shipped)
         self.times = Times()  # of the last epoch
         self.say: Say = lambda _: None
+        self.patience_seconds = patience_seconds
+        self.poll: Callable[[], None] = lambda: None  # while processes are waited for; what it raises ends the waiting
         self.pin_memory = pin_memory and torch.cuda.is_available()
         self.cache, self.cache_budget_mib = cache, cache_budget_mib
         self.keeping = decide(images, pipeline, cache, cache_budget_mib)
@@ -155,23 +160,29 @@ class Loader:
             self.pipeline = self.pipeline.with_statistics(self.measure())
         self.dataset = KeyedImages(self.images, self.pipeline, seed=self.seed, kept=self.kept, bad=bad, replaces=self.requests.shuffle)
 
+    def know(self, bad: Mapping[int, Bad]) -> None:
+        """Take these images, by index, as unreadable; after `prepare`."""
+        assert self.dataset is not None
+        self.dataset.bad.update(bad)
+        self.quarantine.add(bad)
+
     def measure(self) -> Statistics:
         """Mean and std of the images after the pipeline's head; also kept as `statistics`."""
         if self.statistics is None:
             self.statistics = measure(self.images, self.pipeline, self.kept, self.quarantine.bad)
         return self.statistics
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch.
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch; nothing of those before `first` is read.
 
         Yields:
             images (B, C, H, W) float32, targets (B,) int64 labels or (B, K) float32, indices into the image set (B,) int64.
 
         Raises:
-            CannotGoOn: a loader process died, or too many images cannot be read.
+            CannotGoOn: loader processes die again and again, or too many images cannot be read.
         """
         self.prepare()
-        self.requests.epoch = epoch
+        self.requests.epoch, self.requests.first = epoch, first
         self.times = times = Times()
         began = perf_counter()
         for loaded in self.loaded():
@@ -191,7 +202,6 @@ class Loader:
 
     def loaded(self) -> Iterator[Loaded]:
         """From this process; or from others, also from the middle of an epoch on."""
-        self.requests.first = 0
         if self.choice is not None and self.choice.decided is None:
             yield from self.measured(self.choice)
         if self.processes.count:
@@ -222,14 +232,40 @@ class Loader:
             yield loaded.pin_memory() if self.pin_memory else loaded
 
     def from_workers(self) -> Iterator[Loaded]:
+        """From other processes; in the place of those that are lost new ones begin at the batch that is owed."""
+        tries = rebuilt = 0
+        while True:
+            try:
+                for loaded in self.asked_workers():
+                    yield loaded
+                    self.requests.first += 1
+                    tries = 0
+                return
+            except WorkersLost as lost:
+                self.end_workers()
+                tries, rebuilt = tries + 1, rebuilt + 1
+                if tries > MOST_TRIES or rebuilt > MOST_REBUILT:
+                    raise lost.for_good() from lost
+                self.say(f"{self.images.split}: {lost.what}; others begin at the same batch, {self.requests.first + 1} of {len(self)}")
+
+    def asked_workers(self) -> Iterator[Loaded]:
         assert self.dataset is not None
         if self.workers is None:
-            self.workers, self.starting = Workers(self.dataset, self.requests, self.processes, pin_memory=self.pin_memory), True
-        try:
-            yield from self.workers
-        except CannotGoOn:
+            self.starting = True
+            self.workers = Workers(
+                self.dataset,
+                self.requests,
+                self.processes,
+                pin_memory=self.pin_memory,
+                patience_seconds=self.patience_seconds,
+                poll=self.poll,
+            )
+        return iter(self.workers)
+
+    def end_workers(self) -> None:
+        if self.workers is not None:
+            self.workers.end()
             self.workers = None
-            raise
 
     def explanation(self) -> str | None:
         """Where the last epoch's time went and what would help; None where batches were hardly waited for."""
@@ -243,6 +279,6 @@ class Loader:
 
     def close(self) -> None:
         """End the loader processes; what is kept on disk may be removed from now on."""
-        self.workers = None
+        self.end_workers()
         if self.kept is not None:
             self.kept.release()

@@ -1,10 +1,13 @@
 """An exponential moving average of a network's weights, which is measured and kept in their place where it is asked for."""
 
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+Pair = tuple[Tensor, Tensor]
 
 
 class Average:
@@ -22,12 +25,9 @@ class Average:
 
     def __init__(self, model: nn.Module, *, decay: float, warmup: bool = True):
         self.model = deepcopy(model).eval().requires_grad_(False)
+        self.followed = model
         self.decay, self.warmup = decay, warmup
         self.num_updates = 0
-        own, followed = tensors_of(self.model), tensors_of(model)
-        pairs = [(own[name], followed[name]) for name in own]
-        self.averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self.copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, taken: Tensor | None = None) -> None:
@@ -38,7 +38,8 @@ class Average:
                 since asking would make the main process wait. None: the step was taken.
         """
         self.num_updates += 1
-        own, followed = zip(*self.averaged, strict=True)
+        averaged, copied = self.pairs
+        own, followed = zip(*averaged, strict=True)
         weight = 1 - self.decay_of(self.num_updates)
         if taken is None:
             torch._foreach_lerp_(own, followed, weight)
@@ -46,8 +47,15 @@ class Average:
             way = torch._foreach_sub(followed, own)
             torch._foreach_mul_(way, taken * weight)
             torch._foreach_add_(own, way)
-        for copy, tensor in self.copied:
+        for copy, tensor in copied:
             copy.copy_(tensor)
+
+    @cached_property
+    def pairs(self) -> tuple[list[Pair], list[Pair]]:
+        """(own tensor, followed tensor) of those that are averaged and of those that are copied; walking a network costs 0.1 ms."""
+        own, followed = tensors_of(self.model), tensors_of(self.followed)
+        pairs = [(own[name], followed[name]) for name in own]
+        return [pair for pair in pairs if pair[0].is_floating_point()], [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def decay_of(self, update: int) -> float:
         """d of the n-th update, counted from 1."""

@@ -1,6 +1,7 @@
 """What a run tells its listeners (history, checkpoints, terminal, TensorBoard), in this order:
 
-RunStarted, then for each epoch StepDone (every step), StepRejected (hardly ever), Measured (every log_every_steps),
+RunStarted, then for each epoch StepRejected (hardly ever), Measured (every log_every_steps), StepDone (every step, when all
+else is told of it),
 ValidationStepDone, EpochDone, and at last RunEnded.
 """
 
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunStarted:
-    """Before the first step; `epoch` and `step` are 0 unless the run was resumed."""
+    """Before the first step; `epoch` and `step` are what is done, 0 unless the run was resumed."""
 
     epoch: int
     step: int

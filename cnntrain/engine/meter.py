@@ -2,12 +2,15 @@
 
 from math import nan
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cnntrain.engine.step import StepResult
 from cnntrain.engine.tasks import Task
+
+DTYPES = {"int64": torch.int64, "float32": torch.float32, "float64": torch.float64}  # of a task's sums
 
 
 class Meter:
@@ -41,6 +44,23 @@ class Meter:
             **{f"train/{name}": value if taken else nan for name, value in figures.items()},
             "images_per_second": self.num_images / self.seconds(),
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data; a float32 sum is exact as a Python float."""
+        sums = {"dtype": str(self.sums.dtype).removeprefix("torch."), "values": self.sums.tolist()}
+        return {
+            "loss_sum": float(self.loss_sum),
+            "sums": sums,
+            "num_images": self.num_images,
+            "num_rejected": int(self.num_rejected),
+            "seconds": self.seconds(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.loss_sum = torch.tensor(state["loss_sum"])
+        self.sums = torch.tensor(state["sums"]["values"], dtype=DTYPES[state["sums"]["dtype"]])
+        self.num_images, self.num_rejected = state["num_images"], state["num_rejected"]
+        self.began = perf_counter() - state["seconds"]
 
     def seconds(self) -> float:
         return perf_counter() - self.began

@@ -1,7 +1,7 @@
 """Where a run is: what a checkpoint keeps beside weights and optimizer."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from math import inf, isnan
 from typing import Any
 
@@ -33,7 +33,9 @@ class Progress:
 
     Args:
         step: optimizer steps done.
-        epoch: epochs done.
+        epoch: epochs done: trained, validated and told.
+        batch: batches done of the epoch that is open; 0 between two epochs.
+        images: training images that the network has seen, each as often as it did.
         best, last: metrics with `epoch` and `step`, of the best and of the last validated epoch.
         epochs_since_best: for early stopping.
         seconds: wall time spent so far, over all starts of the run.
@@ -43,6 +45,8 @@ class Progress:
 
     step: int = 0
     epoch: int = 0
+    batch: int = 0
+    images: int = 0
     best: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     epochs_since_best: int = 0
@@ -71,3 +75,9 @@ class Progress:
     def state_dict(self) -> dict[str, Any]:
         self.settle()
         return asdict(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """What an older form does not have stays as it is."""
+        for each in fields(self):
+            if each.name in state:
+                setattr(self, each.name, state[each.name])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 from cnntrain.engine.evaluator import Batch
 from cnntrain.engine.events import EpochDone, Listener, Measured, RunEnded, RunStarted, StepDone
@@ -20,7 +20,7 @@ class TrainBatches(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batches(self, epoch: int) -> Iterable[Batch]: ...
+    def batches(self, epoch: int, first: int = 0) -> Iterable[Batch]: ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Trainer:
         self.plan, self.objective, self.progress = plan, objective, progress
         self.tell, self.stop, self.num_val_batches = tell, stop, num_val_batches
         self.rejections = Rejections(progress, tell, most=min(plan.max_rejected_steps, len(train)))
+        self.lately, self.whole = Meter(step.task), Meter(step.task)  # since the last Measured, and in this epoch
         self.began = perf_counter() - progress.seconds
 
     def fit(self) -> None:
@@ -82,6 +83,9 @@ class Trainer:
         metrics = self.train_epoch() | self.validate()
         at = self.progress
         at.epoch += 1
+        at.batch = 0
+        at.train_images += self.whole.num_images
+        at.train_seconds += self.whole.num_images / metrics["images_per_second"]
         at.seconds = self.seconds()
         is_best = at.note(metrics, self.objective)
         self.tell(EpochDone(at.step, at.epoch, metrics, is_best, perf_counter() - began))
@@ -89,28 +93,31 @@ class Trainer:
     def train_epoch(self) -> dict[str, float]:
         at = self.progress
         self.step.model.train()
-        lately, whole = Meter(self.step.task), Meter(self.step.task)
-        for images, targets, indices in self.train.batches(at.epoch):
+        if at.batch == 0:
+            self.lately, self.whole = Meter(self.step.task), Meter(self.step.task)
+        for images, targets, indices in self.train.batches(at.epoch, at.batch):
             self.stop()
+            if self.cut_short():
+                break
             lr = self.schedule(at.step)
             result = self.step(images, targets, step=at.step, lr=lr, want_norm=self.speaks_after(at.step))
-            at.step += 1
-            lately.add(result, len(images))
-            whole.add(result, len(images))
+            at.step, at.batch, at.images = at.step + 1, at.batch + 1, at.images + len(images)
+            self.lately.add(result, len(images))
+            self.whole.add(result, len(images))
             self.rejections.add(result, indices, lr)
-            self.tell(StepDone(at.step, at.epoch + 1, len(images)))
-            self.rejections.check()
             if result.grad_norm is not None and self.speaks_after(at.step - 1):
                 self.rejections.read()
-                self.tell(Measured(at.step, at.epoch + 1, lately.means() | {"lr": lr, "grad_norm": float(result.grad_norm)}))
-                lately = Meter(self.step.task)
-            if at.step >= self.plan.total_steps or self.out_of_time():
-                break
+                self.tell(Measured(at.step, at.epoch + 1, self.lately.means() | {"lr": lr, "grad_norm": float(result.grad_norm)}))
+                self.lately = Meter(self.step.task)
+            self.tell(StepDone(at.step, at.epoch + 1, len(images)))
+            self.rejections.check()
         self.rejections.read()
         self.rejections.check()
-        at.train_images += whole.num_images
-        at.train_seconds += whole.seconds()
-        return whole.means() | {"lr": lr}
+        return self.whole.means() | {"lr": self.schedule(at.step - 1)}
+
+    def cut_short(self) -> bool:
+        """Whether the epoch ends here, with its last batches left out."""
+        return self.progress.step >= self.plan.total_steps or (self.progress.batch > 0 and self.out_of_time())
 
     def speaks_after(self, step: int) -> bool:
         return (step + 1) % self.plan.log_every_steps == 0
@@ -118,6 +125,8 @@ class Trainer:
     def ended(self) -> str | None:
         """Why the run is over, or None."""
         at, plan = self.progress, self.plan
+        if at.batch:  # an epoch that was begun is finished and validated
+            return None
         if at.step >= plan.total_steps:
             cut_short = plan.total_steps < plan.num_epochs * len(self.train)
             number, what = (plan.total_steps, "step") if cut_short else (at.epoch, "epoch")
@@ -130,6 +139,16 @@ class Trainer:
 
     def out_of_time(self) -> bool:
         return self.plan.time_budget_seconds is not None and self.seconds() >= self.plan.time_budget_seconds
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run stands between two steps, as plain data."""
+        meters = {"lately": self.lately.state_dict(), "whole": self.whole.state_dict()}
+        return {**self.progress.state_dict(), "seconds": self.seconds(), "meters": meters}
+
+    def load_meters(self, state: dict[str, Any]) -> None:
+        """The sums of an epoch that was stopped in its middle."""
+        self.lately.load_state_dict(state["lately"])
+        self.whole.load_state_dict(state["whole"])
 
     def seconds(self) -> float:
         """Wall time of the run, over all its starts."""

@@ -1,12 +1,12 @@
 """TensorBoard: the metrics under their own names, and the network, configuration, pictures and hyperparameters as text and images."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted
+from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded
 from cnntrain.report.event_file import EventFile
 from cnntrain.report.plots import figure_pixels, image_grid
 from cnntrain.report.screen import printable, say
@@ -20,13 +20,14 @@ class TensorBoardListener:
     Args:
         run: the run folder.
         purge_step: of a resumed run, the last step that counts; what was written after it is hidden.
+        measured: names of the metrics that an earlier start told of steps of the epoch that is open.
     """
 
-    def __init__(self, run: Path, *, purge_step: int | None = None):
+    def __init__(self, run: Path, *, purge_step: int | None = None, measured: Iterable[str] = ()):
         self.folder = run / FOLDER
         self.file: EventFile | None = None
         self.make: Any = None
-        self.measured: set[str] = set()
+        self.measured = set(measured)
         self.session_end: Any = None
         try:
             from torch.utils.tensorboard import summary  # takes a second: only a run pays for it
@@ -38,9 +39,7 @@ class TensorBoardListener:
 
     def __call__(self, event: Event) -> None:
         """Takes one event."""
-        if isinstance(event, RunStarted):
-            self.measured.clear()
-        elif isinstance(event, Measured):
+        if isinstance(event, Measured):
             self.measured |= set(event.metrics)
             self._scalars(event.metrics, event.step)
         elif isinstance(event, EpochDone):

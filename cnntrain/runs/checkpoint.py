@@ -22,6 +22,7 @@ CHECKPOINTS = "checkpoints"
 STEP_FOLDER = re.compile(r"step_(\d{8,})")
 LINKS = ("best", "last")
 NUM_NEWEST_KEPT = 2
+OF_A_RUN = ("config.yaml", "run.json", "summary.json", "metrics.jsonl")  # files that are replaced in one step
 AVERAGE = "ema.safetensors"
 
 
@@ -112,11 +113,16 @@ def mark(run: Path, name: Literal["best", "last"], folder: Path) -> None:
     link(run / CHECKPOINTS, name, folder.name)
 
 
-def prune(run: Path) -> list[Path]:
-    """Removes step folders but best, last and the newest two, and what crashed saves left; returns what went."""
+def prune(run: Path, *, newest: int = NUM_NEWEST_KEPT, every: int | None = None) -> list[Path]:
+    """Removes step folders but best, last, the newest few and each multiple of `every` steps, and what crashed saves left.
+
+    Returns:
+        What went.
+    """
     parent = run / CHECKPOINTS
     folders = _step_folders(run)
-    kept = {folder.name for folder in folders[:NUM_NEWEST_KEPT]}
+    kept = {folder.name for folder in folders[:newest]}
+    kept |= {folder.name for folder in folders if every is not None and step_of(folder) % every == 0}
     kept |= {follow(parent / name).name for name in LINKS if os.path.lexists(parent / name)}
     removed = [folder for folder in folders if folder.name not in kept]
     for folder in removed:
@@ -125,6 +131,27 @@ def prune(run: Path) -> list[Path]:
     for leftover in parent.glob(".step_*"):
         shutil.rmtree(leftover, ignore_errors=True)
     return removed
+
+
+def recover(run: Path) -> None:
+    """Puts back what a crash left while a step folder was replaced, and removes unfinished ones; nobody else may write the run."""
+    parent = run / CHECKPOINTS
+    for old in parent.glob(".step_*.old-*"):
+        own = parent / old.name[1:].partition(".")[0]
+        if STEP_FOLDER.fullmatch(own.name) and not own.exists() and not verify(old):
+            os.rename(old, own)
+    for leftover in (*parent.glob(".step_*"), *parent.glob(".best.new-*"), *parent.glob(".last.new-*")):
+        remove(leftover)
+    for name in OF_A_RUN:
+        for leftover in run.glob(f".{name}.new-*"):
+            remove(leftover)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def newest(run: Path) -> tuple[Path | None, list[str]]:
@@ -197,7 +224,11 @@ def _step_folders(run: Path) -> list[Path]:
     """All step folders, newest (by step) first."""
     parent = run / CHECKPOINTS
     folders = [path for path in parent.iterdir() if STEP_FOLDER.fullmatch(path.name)] if parent.is_dir() else []
-    return sorted(folders, key=lambda folder: int(folder.name.removeprefix("step_")), reverse=True)
+    return sorted(folders, key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("step_"))
 
 
 def _plain_json(value: Any) -> bytes:

@@ -31,11 +31,21 @@ class History:
             self.file.write(_line(record))
             self.file.flush()
 
-    def cut_back(self, step: int) -> None:
-        """Keeps the lines of this step and before, and lines without a step: what a resumed run has not yet repeated."""
+    def cut_back(self, step: int, epoch: int) -> None:
+        """Keeps what a resumed run does not tell again, so that the file becomes that of a run that was never stopped.
+
+        Args:
+            step: the last step that counts.
+            epoch: the last epoch that was validated; one that ended at the same step may not have been.
+        """
         self.close()
-        self._write([record for record in read(self.path) if record.get("step", 0) <= step])
+        self._write([record for record in read(self.path) if told_before(record, step, epoch)])
         self._open()
+
+    def sync(self) -> None:
+        """Waits until the disk has all lines."""
+        with told_plainly(self.path):
+            os.fsync(self.file.fileno())
 
     def close(self) -> None:
         """Ends the writing; a second call does nothing."""
@@ -62,6 +72,13 @@ def read(path: Path) -> list[dict[str, Any]]:
         if isinstance(record, dict):
             records.append(record)
     return records
+
+
+def told_before(record: dict[str, Any], step: int, epoch: int) -> bool:
+    """Whether a line belongs to what was done before this point; the ends of earlier starts do not."""
+    if record.get("event") == "end" or record.get("step", 0) > step:
+        return False
+    return record.get("event") != "epoch" or record.get("epoch", 0) <= epoch
 
 
 def _line(record: dict[str, Any]) -> bytes:

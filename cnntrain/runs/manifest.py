@@ -12,7 +12,8 @@ from cnntrain.errors import CheckpointError
 from cnntrain.runs.durable import hidden_beside, sync_folder, told_plainly, write_synced
 
 MANIFEST = "MANIFEST.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: a run can stand inside of an epoch
+READABLE = (1, 2)
 OWN_KEYS = {"schema_version", "files", "digest"}
 
 
@@ -127,9 +128,9 @@ def _decode(raw: bytes) -> tuple[dict[str, Any], str]:
         return {}, damaged
     if _encode(manifest) != raw or manifest.get("digest") != _digest(manifest):
         return {}, damaged
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        written = manifest.get("schema_version")
-        return {}, f"its format is {written}, this cnntrain reads {SCHEMA_VERSION}; install the cnntrain that wrote it"
+    if manifest.get("schema_version") not in READABLE:
+        written, read = manifest.get("schema_version"), " and ".join(map(str, READABLE))
+        return {}, f"its format is {written}, this cnntrain reads {read}; install the cnntrain that wrote it"
     entries = manifest["files"].items()
     if not all(_is_plain_name(name) and isinstance(entry, dict) and {"sha256", "size"} <= set(entry) for name, entry in entries):
         return {}, f"{MANIFEST} names files that no checkpoint has"

@@ -253,7 +253,7 @@ def test_preparing_tells_how_far_it_is(make_set: Make, load: Load) -> None:
 def test_a_killed_worker_ends_in_a_sentence(make_set: Make, load: Load, when: str) -> None:
     steps = [RESIZE, {"type": f"die_{when.split()[-1]}"}, TO_TENSOR]
     loader = load(make_set(64), steps, num_workers=1, batch_size=2)
-    with pytest.raises(CannotGoOn, match=r"a loader process ended unexpectedly .*; type data.num_workers=0"):
+    with pytest.raises(CannotGoOn, match=r"a loader process ended unexpectedly .*, again and again; type data.num_workers=0"):
         list(loader.batches(1))
 
 

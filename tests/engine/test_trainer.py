@@ -22,8 +22,8 @@ class ThreeBatches:
     def __len__(self) -> int:
         return 3
 
-    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        for i in range(3):
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        for i in range(first, 3):
             generator = torch.Generator().manual_seed(100 * epoch + i)
             yield torch.randn(4, 5, generator=generator), torch.tensor([0, 1, 2, 0]), torch.arange(4)
 

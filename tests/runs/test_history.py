@@ -20,11 +20,21 @@ def test_cut_back_keeps_the_step_and_drops_what_follows_and_the_torn_line(tmp_pa
     lines = [{"event": "start"}, {"step": 1}, {"step": 2}, {"step": 2, "epoch": 1}, {"step": 3}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 1, "tor')
     history = History(path)
-    history.cut_back(2)
+    history.cut_back(2, 1)
     assert read(path) == lines[:4]
     history.append({"step": 3, "again": True})
     history.close()
     assert read(path) == [*lines[:4], {"step": 3, "again": True}]
+
+
+def test_cut_back_drops_an_epoch_that_was_not_validated_yet_and_the_ends_of_earlier_starts(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    lines = [{"event": name, "step": step, "epoch": epoch} for name, step, epoch in (("epoch", 3, 1), ("step", 6, 2), ("epoch", 6, 2))]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"event": "end", "step": 6, "epoch": 1}]))
+    history = History(path)
+    history.cut_back(6, 1)
+    history.close()
+    assert read(path) == lines[:2]
 
 
 def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "new", "one", FILES, {"step": 7})
     files, found = read_verified(folder)
     assert files == FILES
-    assert (found["step"], found["schema_version"], found["files"]["a.bin"]["size"]) == (7, 1, 40)
+    assert (found["step"], found["schema_version"], found["files"]["a.bin"]["size"]) == (7, 2, 40)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["one"]
 
 
@@ -72,8 +72,8 @@ def test_a_forged_manifest_cannot_name_files_outside(tmp_path: Path, name: str) 
 
 def test_another_format_is_told(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, "one", FILES, {})
-    forge(folder, schema_version=2)
-    with pytest.raises(CheckpointError, match="its format is 2, this cnntrain reads 1"):
+    forge(folder, schema_version=3)
+    with pytest.raises(CheckpointError, match="its format is 3, this cnntrain reads 1 and 2"):
         read_verified(folder)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnntrain.config.durations import is_duration
 from cnntrain.errors import did_you_mean
 
 REQUIRED = object()  # the default of a parameter that has none
@@ -15,7 +16,8 @@ class Parameter:
 
     Args:
         type: "int", "float", "bool", "str", "size" (pixels, or [height, width]), "numbers" (a list),
-            "names" (a word, or a list of words), "mapping" (with its own `parameters`), "choice", "any".
+            "names" (a word, or a list of words), "duration",
+            "cadence" (steps, or a duration), "mapping" (with its own `parameters`), "choice", "any".
         meaning: what it does, with its unit.
         low, high: inclusive bounds, also for each entry of a size or list; `above` is an exclusive lower bound.
         choices: allowed words.
@@ -47,6 +49,8 @@ class Parameter:
             "size": "a whole number or [height, width]",
             "numbers": "a list of numbers",
             "names": "a word or a list of words",
+            "duration": "a duration such as 90s or 10m",
+            "cadence": "a whole number of steps, or a duration such as 10m",
             "mapping": "a mapping such as {" + ", ".join(f"{k}: ..." for k in self.parameters) + "}",
             "any": "a value",
         }[self.type]
@@ -109,6 +113,8 @@ def is_of_type(value: Any, type_name: str) -> bool:
         "size": whole or (is_list and len(value) == 2 and all(is_of_type(v, "int") for v in value)),
         "numbers": is_list and len(value) > 0 and all(is_of_type(v, "float") for v in value),
         "names": isinstance(value, str) or (is_list and len(value) > 0 and all(isinstance(v, str) for v in value)),
+        "duration": isinstance(value, str) and is_duration(value),
+        "cadence": whole or (isinstance(value, str) and is_duration(value)),
         "any": True,
     }[type_name]
 
