@@ -47,12 +47,12 @@ def run(job: Job) -> float:
     from cnntrain.report.console import say
     from cnntrain.report.plots import figure_png
     from cnntrain.report.tables import evaluation_table, show
-    from cnntrain.runs.checkpoint import load, resolve
+    from cnntrain.runs.checkpoint import load_or_name_another, resolve
     from cnntrain.runs.durable import told_plainly
 
     config = job.config
     assert isinstance(config, EvalConfig)
-    checkpoint = load(resolve(Path(config.checkpoint)))
+    checkpoint = load_or_name_another(resolve(Path(config.checkpoint)))
     kept = read_kept(checkpoint.config, checkpoint.folder)
     weights, averaged = chosen_weights(checkpoint, config)
     out = results_folder(config, checkpoint.folder)

@@ -35,7 +35,7 @@ from cnntrain.engine.events import EpochDone, Event, Listener
 from cnntrain.engine.signals import Signals
 from cnntrain.engine.state import Objective, Progress
 from cnntrain.engine.trainer import Plan, Trainer
-from cnntrain.errors import UserError
+from cnntrain.errors import CheckpointError, UserError
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
 from cnntrain.report.tables import results_table, show
 from cnntrain.report.tensorboard import TensorBoardListener
@@ -106,7 +106,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         trainer = make_trainer(parts, resumed, progress, validation, tell, signals)
         over = trainer.ended()
         if over is not None:
-            say(f"{run} is finished already: {over}; {more_of(config)}")
+            tell_finished(run, config, over)
             return float(progress.best.get(config.objective, float("nan")))
         if config.resume is not None:
             setup_logging(run)
@@ -167,6 +167,17 @@ def record(run: Path, job: Job, parts: Parts) -> None:
     write_atomically(run / "config.yaml", as_yaml(stored).encode())
     write_run(run, run_record(job, run, parts.data, device=str(parts.arithmetic)))
     write_listing(run, parts.data)
+
+
+def tell_finished(run: Path, config: TrainConfig, over: str) -> None:
+    """
+    Raises:
+        CheckpointError: a branch of a finished run has nothing to do, and leaves no folder.
+    """
+    said = f"is finished already: {over}; {more_of(config)}"
+    if config.branch:
+        raise CheckpointError(f"resume={config.resume} {said}")
+    say(f"{run} {said}")
 
 
 class Fan:

@@ -105,6 +105,21 @@ def load(folder: Path) -> Checkpoint:
         raise CheckpointError(f"{folder}: {error}") from error
 
 
+def load_or_name_another(folder: Path) -> Checkpoint:
+    """Reads a step folder of a run.
+
+    Raises:
+        CheckpointError: as load; and which checkpoint of the run is whole.
+    """
+    try:
+        return load(folder)
+    except CheckpointError as error:
+        other = newest(folder.parent.parent)[0]
+        if other is None or other == folder:
+            raise
+        raise CheckpointError([*error.faults, f"{other.name} is whole; type checkpoint={other}"]) from error
+
+
 _JSON = ("optimizer.json", "state.json", "config.json")
 
 

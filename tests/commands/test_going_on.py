@@ -43,6 +43,9 @@ def test_a_branch_leaves_its_run_as_it_was(train: Run, capsys: pytest.CaptureFix
     assert train("name=whole", "epochs=4", constant) == 0
     trunk = only_run("trunk")
     before = contents(trunk)
+    assert main(["train", f"resume={trunk}", "branch=true", "name=none"]) == 2
+    assert "is finished already: all 2 epochs done; to go on, give it more epochs: epochs=4" in capsys.readouterr().err
+    assert not list(Path("outputs/none").iterdir())
     assert main(["train", f"resume={trunk}", "branch=true", "epochs=4", "name=twig"]) == 0
     assert "changed: name, epochs" in capsys.readouterr().err
     twig = only_run("twig")

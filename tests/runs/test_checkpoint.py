@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cnntrain.errors import CheckpointError, Diverged
-from cnntrain.runs.checkpoint import load, mark, newest, prune, resolve, save
+from cnntrain.runs.checkpoint import load, load_or_name_another, mark, newest, prune, recover, resolve, save
 from cnntrain.runs.manifest import verify, write_folder
 from cnntrain.runs.tensors import optimizer_from_plain, optimizer_to_plain, pack, unpack
 
@@ -170,6 +170,25 @@ def test_a_flipped_bit_in_any_file_is_found_and_the_older_checkpoint_named_newes
             load(newer)
         path.write_bytes(whole)
     assert newest(tmp_path) == (newer, [])
+
+
+def test_a_damaged_checkpoint_names_one_that_is_whole(tmp_path: Path) -> None:
+    older, newer = saved(tmp_path, 10), saved(tmp_path, 20)
+    (newer / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=rf"model.safetensors has 0 bytes.*\nstep_00000010 is whole; type checkpoint={older}"):
+        load_or_name_another(newer)
+    assert load_or_name_another(older).folder == older
+
+
+def test_a_folder_that_was_being_replaced_is_put_back(tmp_path: Path) -> None:
+    folder = saved(tmp_path, 10)
+    folder.rename(folder.with_name(".step_00000010.old-1-ab"))  # the crash came between two renames
+    (folder.parent / ".step_00000010.new-1-ab").mkdir()
+    (tmp_path / ".summary.json.new-1-ab").write_text("half")
+    recover(tmp_path)
+    assert newest(tmp_path) == (folder, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+    assert [path.name for path in folder.parent.iterdir()] == ["step_00000010"]
 
 
 def test_newest_goes_by_step_and_not_by_time(tmp_path: Path) -> None:
