@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cnntrain.report.figures import NOTHING, scaled, size_of_memory
+from cnntrain.report.figures import NOTHING, counted, scaled, size_of_memory
 from cnntrain.report.figures import size_text as shape_text
 from cnntrain.report.net_text import seen, show_warnings, side_by_side, size_text, title
 from cnntrain.report.screen import Screen, printable, stdout
@@ -70,9 +70,7 @@ def layer_lines(layer: Net) -> Iterator[tuple[str, str]]:
     if layer["receptive_field"] is not None:
         yield "sees", f"{side_by_side(layer['receptive_field'])} pixels, a step is {size_text(layer['effective_stride'])}"
     if layer["dropped_border"] not in (0, [0, 0]):
-        border, pixels = side_by_side(layer["dropped_border"]), layer["dropped_pixels"]
-        of_padding = "all padding" if pixels in (0, [0, 0]) else f"{side_by_side(pixels)} of them no padding"
-        yield "dropped", f"{border} rows and columns at the far border, which the floor leaves over ({of_padding})"
+        yield "dropped", left_over_words(layer["dropped_border"], layer["dropped_pixels"])
     for name in ("parameters", "multiply_adds"):
         if layer[f"{name}_formula"] is not None:
             yield SUMS[name], layer[f"{name}_formula"]
@@ -81,10 +79,16 @@ def layer_lines(layer: Net) -> Iterator[tuple[str, str]]:
     dense = layer["fully_connected"]["parameters"]
     if dense != layer["parameters"]:
         inputs, outputs = ("*".join(map(str, layer[f"{side}_shape"])) for side in ("input", "output"))
-        yield (
-            "as linear",
-            f"({inputs}) * ({outputs}) = {scaled(dense)} parameters, {scaled(dense / max(1, layer['parameters']))} times as many",
-        )
+        times = dense / max(1, layer["parameters"])
+        yield "as linear", f"({inputs}) * ({outputs}) = {dense:,} parameters, {times:,.0f} times as many"
+
+
+def left_over_words(border: int | Sequence[int], pixels: int | Sequence[int]) -> str:
+    """What the floor drops: rows and columns of the padded input, and whether any of them is real."""
+    rows, columns = (border, border) if isinstance(border, int) else border
+    told = " and ".join(counted(number, word) for number, word in ((rows, "row"), (columns, "column")) if number)
+    real = pixels not in (0, [0, 0])
+    return f"{told} at the far border, which the floor leaves over ({'of the map itself' if real else 'padding alone'})"
 
 
 # two networks
