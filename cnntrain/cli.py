@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": ("cnntrain.commands.train:COMMAND", "train a network on a folder of images; -m a=1,2 runs a sweep"),
     "eval": ("cnntrain.commands.eval:COMMAND", "evaluate a checkpoint on a folder of images"),
-    "explain": ("cnntrain.commands.explain:COMMAND", "every layer of a network with its sizes, costs and formulas; needs no data"),
-    "data check": ("cnntrain.commands.data_check:COMMAND", "look at every file of a folder: what cannot be read, what is there twice, ..."),
-    "data stats": ("cnntrain.commands.data_stats:COMMAND", "class counts, sizes and colours of a folder, and a sheet of its augmentations"),
+    "explain": ("cnntrain.commands.explain:COMMAND", "every layer of a network: sizes, costs, formulas; needs no data"),
+    "data check": ("cnntrain.commands.data_check:COMMAND", "look at every file: what cannot be read, what is there twice"),
+    "data stats": ("cnntrain.commands.data_stats:COMMAND", "classes, sizes and colours; a sheet of the augmentations"),
     "data cache": ("cnntrain.commands.data_cache:run", "what is kept of decoded images; clear removes it"),
     "runs verify": ("cnntrain.commands.runs_verify:run", "read every byte of a run folder and say what is broken"),
     "list": ("cnntrain.commands.list:run", "name what there is: models, blocks, transforms, optimizers, ..."),
@@ -29,16 +29,17 @@ commands
 {commands}
 
 options, anywhere behind the command
-  --help                every key of the command with its type, default and meaning
-  -m, --multirun        run every combination: -m optimizer.lr=0.1,0.01 seed=0,1,2
-  --cfg job             print the whole configuration; nothing runs
-  --config-dir DIR      your YAML files, before the packaged ones (also CNNTRAIN_CONFIG_DIR)
-  --import FILE.py      your own blocks, transforms, optimizers, schedules
-  --against key=value   behind explain: another network beside the first
+  --help            every key of the command with its type, default and meaning
+  -m, --multirun    run every combination: -m optimizer.lr=0.1,0.01 seed=0,1,2
+  --cfg job         print the whole configuration; nothing runs
+  --config-dir DIR  your YAML files, before ours (also CNNTRAIN_CONFIG_DIR)
+  --import FILE.py  your own blocks, transforms, optimizers, schedules
+  --against KEY=VALUE ...   behind explain: another network beside the first
   --info, --package KEY, --resolve, --hydra-help
 
   cnntrain --version
-  eval "$(cnntrain -sc install=bash)"       tab completion; also zsh, and fish: cnntrain -sc install=fish | source
+  eval "$(cnntrain -sc install=bash)"       tab completion; also zsh
+  cnntrain -sc install=fish | source
 """
 USAGE_ERROR = 2
 

@@ -1,5 +1,6 @@
 """Every file of conf/: it composes, builds, and trains two steps."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +47,16 @@ def test_every_list_of_transforms_trains(transforms: str, pictures: Path, tmp_pa
     assert two_steps(pictures, tmp_path, monkeypatch, *words) == 0
 
 
-@pytest.mark.parametrize("optimizer", names("optimizer"))
-def test_every_optimizer_trains(optimizer: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert two_steps(pictures, tmp_path, monkeypatch, f"optimizer={optimizer}", "model=simple_cnn", "data.image_size=8") == 0
+OTHERS = ("optimizer", "schedule", "trainer")
 
 
-@pytest.mark.parametrize("schedule", names("schedule"))
-def test_every_schedule_trains(schedule: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert two_steps(pictures, tmp_path, monkeypatch, f"schedule={schedule}", "model=simple_cnn", "data.image_size=8") == 0
-
-
-@pytest.mark.parametrize("trainer", names("trainer"))
-def test_every_trainer_trains(trainer: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert two_steps(pictures, tmp_path, monkeypatch, f"trainer={trainer}", "model=simple_cnn", "data.image_size=8") == 0
+@pytest.mark.parametrize("chosen", list(itertools.zip_longest(*map(names, OTHERS))), ids=lambda chosen: "-".join(filter(None, chosen)))
+def test_every_optimizer_schedule_and_trainer_trains(
+    chosen: tuple[str | None, ...], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several in one training, since none changes what the others do."""
+    words = [f"{group}={name}" for group, name in zip(OTHERS, chosen, strict=True) if name is not None]
+    assert two_steps(pictures, tmp_path, monkeypatch, *words, "model=simple_cnn", "data.image_size=8") == 0
 
 
 @pytest.mark.parametrize("recipe", names("recipe"))

@@ -26,7 +26,8 @@ def run(words: Sequence[str]) -> int:
         return error.exit_code
     if "--help" in flags.plain:
         print("usage: cnntrain data cache [clear]")
-        print("lists the decoded images that are kept for later runs; clear removes all that no run uses now")
+        print("lists the decoded images that are kept for later runs;")
+        print("clear removes all that no run uses now")
         return 0
     print("\n".join(clear() if flags.words else listed(disk_room.entries())))
     return 0

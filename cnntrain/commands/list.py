@@ -37,7 +37,8 @@ def run(words: Sequence[str]) -> int:
         import_files(flags.imports)
         load_installed()
         if "--help" in flags.plain:
-            print(f"usage: cnntrain list [{'|'.join(KINDS)}] [--config-dir DIR] [--import FILE.py]")
+            print("usage: cnntrain list [KIND] [--config-dir DIR] [--import FILE.py]\n\nkinds")
+            print("\n".join(line for kind, meaning in KINDS.items() for line in entry(kind, meaning)))
             return 0
         unknown = [f"no list of {word}; {did_you_mean(word, KINDS)}" for word in flags.words if word not in KINDS]
         if unknown:

@@ -1,4 +1,4 @@
-"""A command from its words to its exit code: plan, check, claim a folder, and Hydra runs the jobs."""
+"""A command from its words to its exit code: plan, check, claim a folder, run the job, or let Hydra run those of a sweep."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ from cnntrain.config.configs import conf_dir, user_dirs
 from cnntrain.config.explain import TOLD, explained
 from cnntrain.config.flags import AGAINST, Flags, parse_flags
 from cnntrain.config.hydra_setup import STAMP, VERSION_BASE, ready
-from cnntrain.config.planning import RUN_DIR, SWEEP_DIR, Plan, make_plan
+from cnntrain.config.planning import SWEEP_DIR, Plan, make_plan
 from cnntrain.config.resuming import AUTO
 from cnntrain.config.schema import TrainConfig
 from cnntrain.config.task import JobFailed, SweepStopped, Task, tell
@@ -126,23 +126,16 @@ def execute(command: Command, flags: Flags, plan: Plan) -> int:
     """
     gc.enable()
     command.check(plan.jobs)
-    if command.only_tells and not plan.sweep:
-        command.job(plan.jobs[0])
-        return 0
     first = plan.jobs[0].config
     writes = command.makes_folder and not (isinstance(first, TrainConfig) and first.dry_run)
     with ExitStack() as stack:
         folder = None
         if writes:
             folder = placed(command, plan)
-        resumes = plan.stored is not None or (isinstance(first, TrainConfig) and first.resume == AUTO)
-        task = Task(command, plan.jobs, folder, [str(Path(file).resolve()) for file in flags.imports], resumes=resumes)
-        if not plan.sweep:
-            words = ["hydra.mode=RUN", f"{RUN_DIR}={quoted(str(folder or Path('.')))}"]
-            call_hydra(command, [*words, *([] if task.resumes else plan.words)], task)
-            if task.error is not None:
-                raise task.error
+        if not plan.sweep:  # composed and checked already: Hydra's main would compose it twice more, 0.1 s each, and add nothing
+            command.job(replace(plan.jobs[0], folder=None if folder is None else folder.absolute()))
             return 0
+        task = Task(command, plan.jobs, folder, [str(Path(file).resolve()) for file in flags.imports])
         # Hydra's sweeper writes a file of its own in any case
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         code = INTERRUPTED

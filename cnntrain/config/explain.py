@@ -32,9 +32,24 @@ def explained(error: Exception, schema: type | None = None, dirs: Sequence[Path]
     if file is None or path is None or schema is None:
         return ConfigError(said.replace("'$VALUE' of type '$VALUE_TYPE'", "of a key"))
     text = path.read_text(encoding="utf-8")
+    values = yaml.safe_load(text)
+    if not isinstance(values, dict):
+        held = "nothing" if values is None else "a list" if isinstance(values, list) else "one value"
+        return ConfigError(f"{path}: a configuration is lines of key: value, such as epochs: 3, but this file holds {held}")
     prefix = "" if "@package _global_" in text else f"{file[1]}."
-    faults = [f"{fault}{file[0]}" for fault in given_faults(yaml.safe_load(text), schema, prefix)]
+    faults = [f"{fault}{file[0]}" for fault in given_faults(values, schema, prefix)]
     return ConfigError([said, *faults] if said.startswith("no option") or not faults else faults)
+
+
+def not_text(dirs: Sequence[Path]) -> ConfigError:
+    """Which of the user's YAML files are none; Hydra's own error does not name them."""
+    faults = []
+    for path in (path for folder in dirs for path in sorted(folder.rglob("*.yaml"))):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            faults.append(f"{path}: not UTF-8 text; save it as UTF-8, or take it away")
+    return ConfigError(faults)
 
 
 def sentence(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """`cnntrain COMMAND --help`: every key with type, default and meaning from the schema, every group with its names."""
 
+import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -11,8 +12,8 @@ from cnntrain.config.command import Command
 from cnntrain.config.components.parameters import REQUIRED, Parameter, show
 from cnntrain.config.configs import command_groups, conf_dir, default_choices
 
-WIDTH = 100
-INDENT = 34
+NARROWEST, WIDEST = 80, 110  # columns
+INDENT = 30
 OPEN_DEFAULT = "from its group"
 
 
@@ -21,7 +22,7 @@ def print_help(command: Command, dirs: Sequence[Path]) -> None:
 
 
 def help_lines(command: Command, dirs: Sequence[Path]) -> list[str]:
-    """At most 100 columns wide.
+    """As wide as the terminal, from 80 to 110 columns.
 
     Args:
         dirs: the user's folders of configurations.
@@ -35,12 +36,13 @@ def help_lines(command: Command, dirs: Sequence[Path]) -> list[str]:
             marked = ", ".join(f"{name}*" if name == chosen.get(group) else name for name in names)
             lines += entry(group, marked)
         lines.append("")
-    lines.append("keys: set one with KEY=VALUE; a group or recipe may change a default (--cfg job shows what holds)")
+    lines.append("keys: set one with KEY=VALUE; a group or recipe may change a default")
+    lines.append("      (--cfg job shows what holds)")
     for key, kind, meaning in keys(command.schema):
         lines += entry(key, f"{meaning} [{kind}]")
     lines.append("")
     if groups:
-        lines.append("components and what they take: cnntrain list blocks (or stems, heads, transforms, optimizers, ...)")
+        lines.append("components and what they take: cnntrain list blocks (or stems, heads, ...)")
     lines.append("options: cnntrain --help")
     return lines
 
@@ -67,7 +69,8 @@ def kind(parameter: Parameter) -> str:
 
 def entry(name: str, text: str) -> list[str]:
     """A name and its text beside it, wrapped; below it where the name is long."""
-    body = textwrap.wrap(text, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False) or [""]
+    width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
+    body = textwrap.wrap(text, width - INDENT, break_long_words=False, break_on_hyphens=False) or [""]
     head = f"  {name:<{INDENT - 3}} "
     if len(head) > INDENT:
         return [head.rstrip(), *(" " * INDENT + line for line in body)]

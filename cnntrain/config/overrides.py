@@ -67,7 +67,10 @@ def apply(config: DictConfig, override: Override, schema: type, groups: Mapping[
     except OmegaConfBaseException as error:
         parameter = parameters_of(schema).get(key)
         told = value_faults(key, value, parameter) if parameter is not None else []
-        raise ConfigError(told[0] if told else f"{key}={show(value)}: {str(error).splitlines()[0]}") from error
+        node = OmegaConf.select(config, key)
+        wanted = "a list: [...]" if isinstance(node, ListConfig) else "a mapping: {...}" if isinstance(node, DictConfig) else None
+        reason = f" must be {wanted}" if wanted else f": {str(error).splitlines()[0]}"
+        raise ConfigError(told[0] if told else f"{key}={show(value)}{reason}") from error
     return adds
 
 

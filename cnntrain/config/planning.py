@@ -68,6 +68,7 @@ def make_plan(command: Command, flags: Flags, dirs: Sequence[Path], argv: Sequen
         chosen = default_choices(command.config_name, dirs, packaged)
         tasks = parser.parse_overrides([normal(o, groups, chosen) for o in allowed if not o.is_hydra_override()])
         faults += [*refused.values(), *of_folder, *([] if sweep else many_values(tasks))]
+        faults += [] if sweep or only_shows else only_for_sweeps(of_hydra)
         stored = resumed(command, tasks, given, sweep=sweep)
         hydra_words = [word_of(override) for override in of_hydra if override.key_or_group not in (RUN_DIR, SWEEP_DIR)]
         points = Points(command, parser, groups, hydra_words, (*command.name.split(), *argv), sweep, stored)
@@ -104,6 +105,12 @@ def many_values(overrides: Sequence[Override]) -> list[str]:
         for override in overrides
         if override.is_sweep_override()
     ]
+
+
+def only_for_sweeps(of_hydra: Sequence[Override]) -> list[str]:
+    """Words to Hydra's launchers and sweepers where neither runs."""
+    plain = (RUN_DIR, SWEEP_DIR, "hydra.mode")
+    return [f"{o.key_or_group} has no effect outside a sweep; add -m, or leave it out" for o in of_hydra if o.key_or_group not in plain]
 
 
 def named_folder(of_hydra: Sequence[Override], command: Command, *, sweep: bool) -> tuple[Path | None, list[str]]:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from cnntrain.config.check import faults_of
 from cnntrain.config.command import Command, Job
 from cnntrain.config.configs import conf_dir
-from cnntrain.config.explain import TOLD, explained
+from cnntrain.config.explain import TOLD, explained, not_text
 from cnntrain.config.hydra_setup import UserConfigs
 from cnntrain.config.overrides import apply, group_faults, is_group, word_of
 from cnntrain.config.resuming import Stored
@@ -125,6 +125,8 @@ class Points:
         except TOLD as error:
             told = explained(error, self.command.schema, [*UserConfigs.dirs, conf_dir()])
             raise ConfigError([*faults, *told.faults]) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError([*faults, *not_text(UserConfigs.dirs).faults]) from error
         of_hydra = whole.hydra
         unsafe = hydra_faults(of_hydra)
         if unsafe:

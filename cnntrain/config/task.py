@@ -1,14 +1,13 @@
-"""The function that Hydra calls for each job: the job made typed again, run, and its failure told."""
+"""The function that Hydra calls for each job of a sweep: the job made typed again, run, and its failure told."""
 
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from cnntrain.config.command import Command, Job
@@ -47,35 +46,19 @@ class Task:
         jobs: the checked jobs of the command line.
         folder: the run or sweep folder; None where nothing is written.
         imports: the user's Python files, for processes that have not run them.
-        resumes: the one job is that of a stored run, which Hydra never composes.
     """
 
     command: Command
     jobs: list[Job]
     folder: Path | None
     imports: list[str]
-    resumes: bool = False
     pid: int = field(default_factory=os.getpid)
-    error: BaseException | None = None
     failed: dict[int, int] = field(default_factory=dict)  # job number -> exit code
 
     def __call__(self, config: DictConfig) -> float | None:
         hydra = HydraConfig.get()
         if os.getpid() != self.pid:
             import_files(self.imports)
-        if hydra.mode != RunMode.MULTIRUN:
-            return self.single(config, hydra)
-        return self.one_of_many(config, hydra)
-
-    def single(self, config: DictConfig, hydra: Any) -> float | None:
-        try:
-            job = replace(self.jobs[0], folder=self.folder) if self.resumes else self.job(config, hydra)
-            return self.command.job(job)
-        except Exception as error:
-            self.error = error
-            return None
-
-    def one_of_many(self, config: DictConfig, hydra: Any) -> float | None:
         number = int(hydra.job.num)
         where = f"run {number}: "
         try:
@@ -107,7 +90,6 @@ class Task:
         if typed is None:
             raise ConfigError(faults)
         words = tuple(hydra.overrides.task)
-        sweep = hydra.mode == RunMode.MULTIRUN
         swept = {word.partition("=")[0] for job in self.jobs for word in job.swept}
         return Job(
             config=typed,
@@ -115,7 +97,7 @@ class Task:
             overrides=words,
             argv=self.jobs[0].argv,
             choices={key: str(name) for key, name in hydra.runtime.choices.items() if not key.startswith("hydra") and name is not None},
-            swept=tuple(word for word in words if word.partition("=")[0] in swept) if sweep else (),
+            swept=tuple(word for word in words if word.partition("=")[0] in swept),
             folder=None if self.folder is None else Path(hydra.runtime.output_dir),
-            number=int(hydra.job.num) if sweep else None,
+            number=int(hydra.job.num),
         )

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_runs import Run, only_run, weights
+from tiny_runs import Run, Trained, only_run, weights
 
 from cnntrain.cli import main
 
@@ -32,9 +32,9 @@ def test_the_average_changes_no_weight_and_is_what_is_measured_and_evaluated(tra
     assert [each["loss"] for each in found] == [measured[run], measured[plain]]
 
 
-def test_an_average_that_is_not_there_cannot_be_evaluated(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train() == 0
-    assert main(["eval", f"checkpoint={only_run()}", "ema=true"]) == 2
+def test_an_average_that_is_not_there_cannot_be_evaluated(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained()
+    assert main(["eval", f"checkpoint={run}", "ema=true"]) == 2
     assert "has no averaged weights (its run had trainer.ema=null); leave ema out" in capsys.readouterr().err
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_runs import Run, only_run, tree, write_pictures
+from tiny_runs import Run, Trained, only_run, tree, write_pictures
 
 from cnntrain.cli import main
 
@@ -16,9 +16,8 @@ def result(run: Path, split: str = "val") -> dict[str, object]:
 
 
 @pytest.fixture
-def run(train: Run) -> Path:
-    assert train("epochs=8", "transforms=photos") == 0
-    return only_run()
+def run(trained: Trained) -> Path:
+    return trained("epochs=8", "transforms=photos")
 
 
 def test_it_gives_exactly_the_best_number_of_training(run: Path) -> None:
@@ -73,6 +72,18 @@ def test_other_results_of_the_same_name_are_kept(run: Path) -> None:
     main(["eval", f"checkpoint={run}/checkpoints/last", "data.val_dir=pictures/train"])
     assert (run / "eval-val.json").read_bytes() == first
     assert json.loads((run / "eval-val-2.json").read_text())["count"] == 24
+
+
+def test_a_run_that_was_trained_on_keeps_the_results_from_before(trained: Trained) -> None:
+    run = trained()
+    assert main(["eval", f"checkpoint={run}/checkpoints/last"]) == 0
+    endings = (".json", ".csv", "-confusion.png")
+    before = [(run / f"eval-val{ending}").read_bytes() for ending in endings]
+    assert main(["train", f"resume={run}", "epochs=3"]) == 0
+    assert main(["eval", f"checkpoint={run}/checkpoints/last"]) == 0
+    assert [(run / f"eval-val{ending}").read_bytes() for ending in endings] == before
+    assert result(run)["checkpoint"] == "step_00000006"
+    assert json.loads((run / "eval-val-2.json").read_text())["checkpoint"] == "step_00000009"
 
 
 def test_the_run_can_be_moved_and_its_config_is_not_needed(run: Path, here: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_runs import Run, only_run
+from tiny_runs import Run, Trained, only_run
 
 from cnntrain.cli import main
 from cnntrain.commands import file_check
@@ -87,11 +87,11 @@ def test_too_many_files_to_look_at_are_left_for_later(
     assert unknown_files() == 36
 
 
-def test_evaluation_refuses_a_class_without_a_readable_file(train: Run, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train() == 0
+def test_evaluation_refuses_a_class_without_a_readable_file(trained: Trained, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained()
     for path in (pictures / "val" / "c").iterdir():
         path.write_bytes(b"")
-    assert main(["eval", f"checkpoint={only_run()}"]) == 2
+    assert main(["eval", f"checkpoint={run}"]) == 2
     assert "val/c: none of its 4 files can be read" in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ def sweep(train: Run) -> Run:
     return lambda *words: main(["train", "-m", *TINY, *words])
 
 
-def test_a_sweep_is_one_folder_with_a_run_in_each_number(sweep: Run) -> None:
+def test_a_sweep_is_one_folder_and_its_last_lines_name_the_best_run(sweep: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("seed=0,1", "optimizer.lr=0.1,0.01") == 0
     folder = only_run()
     assert folder.name.endswith("-sweep")
@@ -26,15 +26,9 @@ def test_a_sweep_is_one_folder_with_a_run_in_each_number(sweep: Run) -> None:
     assert values == sorted(values, reverse=True)
     assert {group["n"] for group in table["over_seeds"]} == {2}
     assert len(list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))) == 4
-
-
-def test_the_last_lines_name_the_best_run_and_its_evaluation(sweep: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert sweep("seed=0,1") == 0
     *_, best, command = capsys.readouterr().out.strip().splitlines()
     assert best.startswith("best: run ")
-    folder = only_run()
-    name = json.loads((folder / "sweep.json").read_text())["best"]["run"]
-    assert command == f"cnntrain eval checkpoint={folder / name}"
+    assert command == f"cnntrain eval checkpoint={folder / table['best']['run']}"
 
 
 def test_a_run_that_fails_is_told_and_stops_no_other(sweep: Run, capsys: pytest.CaptureFixture[str]) -> None:

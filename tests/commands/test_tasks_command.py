@@ -59,6 +59,7 @@ def last(run: str) -> dict[str, float]:
     return json.loads((Path(run) / "summary.json").read_text())["last"]
 
 
+@pytest.mark.slow  # the other tests train on fewer
 def test_several_labels_are_learnt_and_evaluated(work: tuple[list[str], list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*work[0], "epochs=4", "hydra.run.dir=run"]) == 0
     assert "4 labels, any number of them an image" in capsys.readouterr().err
@@ -76,6 +77,7 @@ def test_several_labels_are_learnt_and_evaluated(work: tuple[list[str], list[str
     assert Path("run/eval-val-average-precision.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow  # the other tests train on fewer
 def test_numbers_are_learnt_and_told_in_their_own_units(work: tuple[list[str], list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*work[1], "epochs=6", "hydra.run.dir=run"]) == 0
     assert "2 numbers an image (value, rest)" in capsys.readouterr().err

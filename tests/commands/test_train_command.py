@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_runs import Run, only_run, press_ctrl_c_when, same_weights, tree, weights, write_pictures
+from tiny_runs import Run, Trained, only_run, press_ctrl_c_when, same_weights, tree, weights, write_pictures
 
 from cnntrain.cli import main
 from cnntrain.commands.data_sets import choose_epochs
@@ -29,9 +29,9 @@ def test_a_run_leaves_its_folder_and_names_what_to_do_next(train: Run, capsys: p
     assert f"tensorboard --logdir {run}" in last_line
 
 
-def test_the_summary_has_the_fixed_words(train: Run) -> None:
-    train()
-    summary = json.loads((only_run() / "summary.json").read_text())
+def test_the_summary_has_the_fixed_words(trained: Trained) -> None:
+    run = trained()
+    summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "done"
     assert set(summary["best"]) == {"epoch", "step", "val/top1", "val/loss"}
     assert set(summary["last"]) == {"epoch", "step", "val/top1", "val/loss", "train/top1", "train/loss"}
@@ -62,7 +62,7 @@ def test_the_number_of_loader_processes_changes_no_bit(train: Run) -> None:
 
 
 def test_a_run_that_was_interrupted_goes_on_to_the_same_bits(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("epochs=40", "model.head.dropout=0.3", "transforms=photos", "trainer.log_every_steps=1")
+    words = ("epochs=12", "model.head.dropout=0.3", "transforms=photos", "trainer.log_every_steps=1")
     assert train("name=whole", *words) == 0
     press_ctrl_c_when(lambda: any(Path("outputs/parts").glob("*/checkpoints/last")))
     assert train("name=parts", *words) == 130
@@ -73,21 +73,19 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bits(train: Run, capsys:
     assert main(["train", f"resume={run}"]) == 0
     assert same_weights(only_run("whole"), run)
     steps = [line["step"] for line in lines(run) if line["event"] == "step"]
-    assert steps == list(range(1, 121))  # each once, in order
+    assert steps == list(range(1, 37))  # each once, in order
 
 
-def test_a_finished_run_says_so_when_resumed(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    train()
-    run = only_run()
+def test_a_finished_run_says_so_when_resumed(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained()
     before = {path: (run / path).stat().st_mtime_ns for path in tree(run) if (run / path).is_file() and path not in ("train.log", ".lock")}
     assert main(["train", f"resume={run}"]) == 0
     assert "finished already: all 2 epochs done" in capsys.readouterr().err
     assert before == {path: (run / path).stat().st_mtime_ns for path in before}
 
 
-def test_a_resume_that_cannot_be_leaves_the_run_as_it_was(train: Run, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train()
-    run = only_run()
+def test_a_resume_that_cannot_be_leaves_the_run_as_it_was(trained: Trained, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained()
     before = (run / "summary.json").read_bytes(), (run / "metrics.jsonl").read_bytes()
     (pictures / "train" / "a").rename(pictures / "train" / "z")
     (pictures / "val" / "a").rename(pictures / "val" / "z")
@@ -103,15 +101,16 @@ def test_a_resume_that_cannot_be_leaves_the_run_as_it_was(train: Run, pictures: 
         (["batch_size=4"], "an epoch is of 6 x 4 images now, but was of 3 x 8: batch_size or the number of images changed"),
     ],
 )
-def test_what_the_state_cannot_follow_is_refused(words: list[str], sentence: str, train: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    train()
-    assert main(["train", f"resume={only_run()}", "epochs=4", *words]) == 2
+def test_what_the_state_cannot_follow_is_refused(
+    words: list[str], sentence: str, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained()
+    assert main(["train", f"resume={run}", "epochs=4", *words]) == 2
     assert sentence in capsys.readouterr().err
 
 
-def test_a_changed_weight_decay_counts_when_resumed(train: Run) -> None:
-    train()
-    run = only_run()
+def test_a_changed_weight_decay_counts_when_resumed(trained: Trained) -> None:
+    run = trained()
     assert main(["train", f"resume={run}", "epochs=4", "optimizer.weight_decay=0.25"]) == 0
     groups = json.loads((run / "checkpoints" / "last" / "optimizer.json").read_text())
     assert "0.25" in json.dumps(groups)
@@ -126,9 +125,8 @@ def test_a_run_stopped_before_its_first_epoch_can_be_started_again(train: Run, c
     assert main(["train", f"resume={run}", "epochs=2"]) in (0, 2)  # 2: it had got further than two epochs
 
 
-def test_resume_works_from_another_folder(train: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train()
-    run = only_run().absolute()
+def test_resume_works_from_another_folder(trained: Trained, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained().absolute()
     (here / "other").mkdir()
     monkeypatch.chdir(here / "other")
     assert main(["train", f"resume={run}", "epochs=3"]) == 0
@@ -146,17 +144,16 @@ def test_one_image_at_a_time_is_refused_where_batch_norm_would_see_one_number(tr
     assert "take batch_size=2 or more, or model.norm=group" in capsys.readouterr().err
 
 
-def test_another_net_is_refused_when_resumed(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    train()
-    run = only_run()
+def test_another_net_is_refused_when_resumed(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained()
     assert main(["train", f"resume={run}", "epochs=4", "model.stages.0.out_channels=16"]) == 2
     # a convolution's weight, BatchNorm's weight, bias, mean and variance, and the head's weight
     assert "its checkpoint is of another model (6 weights differ, such as stages.0.blocks.0.conv.weight)" in capsys.readouterr().err
 
 
-def test_fewer_epochs_than_are_done_are_refused(train: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    train()
-    assert main(["train", f"resume={only_run()}", "epochs=1"]) == 2
+def test_fewer_epochs_than_are_done_are_refused(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained()
+    assert main(["train", f"resume={run}", "epochs=1"]) == 2
     assert "epochs=1 is less than the 2 that are done" in capsys.readouterr().err
 
 

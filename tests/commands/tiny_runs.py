@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 Run = Callable[..., int]
+Trained = Callable[..., Path]
 CLOCK = ("images_per_second", "seconds")  # what differs between two runs of the same bits
 TINY = (
     "data=folder",

@@ -186,3 +186,9 @@ def test_a_file_that_is_missing_or_hides_a_module(cnntrain: "Recorder", tmp_path
     assert cnntrain.told("--import", "gone.py") == ["--import gone.py: no such file"]
     (tmp_path / "json.py").write_text("")
     assert "rename the file, such as my_json.py" in cnntrain.told("--import", "json.py")[0]
+
+
+def test_words_to_a_launcher_are_refused_where_none_runs(cnntrain: "Recorder") -> None:
+    assert cnntrain.told("hydra.sweeper.max_batch_size=2") == [
+        "hydra.sweeper.max_batch_size has no effect outside a sweep; add -m, or leave it out"
+    ]

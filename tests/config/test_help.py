@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from cnntrain.config.check import parameters_of
 from cnntrain.config.command import Command
 from cnntrain.config.configs import all_groups, conf_dir
-from cnntrain.config.help import WIDTH, help_lines
+from cnntrain.config.help import help_lines
 from cnntrain.config.schema import EvalConfig, TrainConfig
 
 TRAIN = Command("train", "train", TrainConfig, check=print, job=print, makes_folder=False)
@@ -37,5 +39,8 @@ def test_groups_are_listed_with_the_users_own(tmp_path: Path) -> None:
     assert "groups:" not in " ".join(help_lines(EVAL, [tmp_path]))
 
 
-def test_no_line_is_wider_than_100_columns() -> None:
-    assert max(map(len, help_lines(TRAIN, []))) <= WIDTH == 100
+@pytest.mark.parametrize(("terminal", "widest"), [("40", 80), ("80", 80), ("100", 100), ("300", 110)])
+def test_no_line_is_wider_than_the_terminal(terminal: str, widest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", terminal)
+    for command in (TRAIN, EVAL):
+        assert max(map(len, help_lines(command, []))) <= widest

@@ -1,6 +1,7 @@
 """A mistake on the command line or in a YAML file: one sentence each, all of them, before anything is written."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,14 @@ WRONG_WORDS = {
     "fast": "fast is no key=value, such as epochs=10",
     "simple_cnn": "simple_cnn is no key=value; did you mean model=simple_cnn?",
 }
+
+
+def test_infinity_and_a_value_for_a_list_are_refused(cnntrain: "Recorder") -> None:
+    assert cnntrain.told("optimizer.lr=inf", "model.stages=5", "model.head=5") == [
+        "model.stages=5 must be a list: [...]",
+        "model.head=5 must be a mapping such as {type: linear, ...}",
+        "optimizer.lr=inf must be a number > 0",
+    ]
 
 
 @pytest.mark.parametrize("table", [UNKNOWN, WRONG_VALUES, WRONG_WORDS], ids=["unknown", "values", "words"])
@@ -157,3 +166,18 @@ def test_ctrl_c_ends_with_130(cnntrain: "Recorder") -> None:
     cnntrain.act = pressed
     assert cnntrain() == 130
     assert cnntrain.said() == ["interrupted"]
+
+
+@pytest.mark.parametrize(("text", "held"), [("", "nothing"), ("- epochs\n", "a list"), ("epochs\n", "one value")])
+def test_a_file_without_keys_is_told(cnntrain: "Recorder", yaml_file: YamlFile, text: str, held: str) -> None:
+    folder = yaml_file("recipe/mine.yaml", text)
+    (told,) = cnntrain.told("--config-dir", folder, "recipe=mine")
+    assert told == f"{folder}/recipe/mine.yaml: a configuration is lines of key: value, such as epochs: 3, but this file holds {held}"
+
+
+def test_a_file_that_is_no_text_is_told(cnntrain: "Recorder", yaml_file: YamlFile) -> None:
+    folder = yaml_file("recipe/mine.yaml", "")
+    (Path(folder) / "recipe" / "mine.yaml").write_bytes(b"\xff\xfe\x00a")
+    assert cnntrain.told("--config-dir", folder, "recipe=mine") == [
+        f"{folder}/recipe/mine.yaml: not UTF-8 text; save it as UTF-8, or take it away"
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from cnntrain.config.durations import is_duration
@@ -103,7 +104,7 @@ def keyword_faults(place: str, given: Mapping[str, Any], parameters: Mapping[str
 
 def is_of_type(value: Any, type_name: str) -> bool:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    number = (whole or isinstance(value, float)) and value == value
+    number = whole or (isinstance(value, float) and isfinite(value))
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     return {
         "int": whole,
