@@ -22,7 +22,7 @@ def run(words: Sequence[str]) -> int:
         flags = parse_flags(words)
         if "--help" in flags.plain:
             print("usage: cnntrain runs verify RUN [RUN ...]")
-            print("reads every byte of a run's checkpoints and its other files; exit code 2 where something is broken")
+            print("reads every byte of a run's checkpoints and its other files;\nexit code 2 where something is broken")
             return 0
         if not flags.words:
             raise ConfigError("runs verify needs a run folder, such as outputs/cnntrain/20261122T093015Z")

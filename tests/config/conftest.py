@@ -28,7 +28,7 @@ class Recorder:
         if name == "eval":
             return Command("eval", "eval", EvalConfig, self.checked.extend, self.job, makes_folder=False)
         finish = lambda folder, objective: self.finished.append((folder, objective))  # noqa: E731
-        return Command("train", "train", TrainConfig, self.checked.extend, self.job, True, self.claim, finish)
+        return Command("train", "train", TrainConfig, self.checked.extend, self.job, True, self.claim, finish=finish)
 
     def claim(self, name: str, stamp: str, sweep: bool, given: Path | None) -> Path:
         self.claims.append((name, sweep, given))
