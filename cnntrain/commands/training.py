@@ -12,6 +12,7 @@ import torch
 
 from cnntrain.commands.advice import as_told, command, imports_of, more_of, shown
 from cnntrain.commands.bad_files import BadFiles, say_bad
+from cnntrain.commands.board import board_of
 from cnntrain.commands.building import Parts, build, total_steps
 from cnntrain.commands.data_changes import write_listing
 from cnntrain.commands.data_sets import digits_at_hand
@@ -38,7 +39,6 @@ from cnntrain.engine.trainer import Plan, Trainer
 from cnntrain.errors import CheckpointError, UserError
 from cnntrain.report.console import ConsoleListener, close_logging, say, setup_logging
 from cnntrain.report.tables import results_table, show
-from cnntrain.report.tensorboard import TensorBoardListener
 from cnntrain.runs.durable import write_atomically
 from cnntrain.runs.folder import lock
 from cnntrain.runs.history import History, read
@@ -120,8 +120,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         if config.resume is not None:
             history.cut_back(progress.step, progress.epoch)
         BadFiles(history, summary, progress).listen(parts.train, parts.val)
-        told = {name for line in read(history.path) if line.get("event") == "step" and line["epoch"] > progress.epoch for name in line}
-        board = TensorBoardListener(run, purge_step=purge_step(config, resumed, progress), measured=told)
+        board = board_of(run, config, progress, read(history.path))
         stack.callback(board.close)
         listeners += [
             HistoryKeeper(history),  # first: a resumed run cuts back what was told, but tells nothing that was missed
@@ -152,13 +151,6 @@ def checkpoints(run: Path, trainer: Trainer, parts: Parts, history: History) -> 
         every=None if epochs is None else epochs * len(parts.train),
         before=history.sync,
     )
-
-
-def purge_step(config: TrainConfig, resumed: Resumed | None, progress: Progress) -> int | None:
-    """The last step of TensorBoard's curves that counts; -1: none of an earlier start that left no checkpoint."""
-    if config.resume is None:
-        return None
-    return -1 if resumed is None else progress.step
 
 
 def record(run: Path, job: Job, parts: Parts) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tiny_runs import Run, only_run, press_ctrl_c_when, same_weights, tree
+from tiny_runs import Run, curves, only_run, press_ctrl_c_when, same_weights, tree
 
 from cnntrain.cli import main
 
@@ -51,6 +51,7 @@ def test_a_branch_leaves_its_run_as_it_was(train: Run, capsys: pytest.CaptureFix
     twig = only_run("twig")
     assert contents(trunk) == before
     assert same_weights(twig, only_run("whole"))
+    assert curves(twig) == curves(only_run("whole"))
     steps = [line["step"] for line in map(json.loads, (twig / "metrics.jsonl").read_text().splitlines()) if line["event"] == "epoch"]
     assert steps == [3, 6, 9, 12]
     assert json.loads((twig / "run.json").read_text())["branched_from"] == str(trunk)
