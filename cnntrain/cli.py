@@ -5,6 +5,7 @@ Nothing heavy is imported here: help, version and a typo are answered at once.
 
 import os
 import sys
+from errno import ENOSPC
 from importlib import import_module
 
 TYPE_CHECKING = False  # importing typing would cost more than all the rest
@@ -42,6 +43,7 @@ options, anywhere behind the command
   cnntrain -sc install=fish | source
 """
 USAGE_ERROR = 2
+DISK_FULL = 74
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,11 +54,18 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = dispatch(words)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where it was closed: `cnntrain ... >&-`
+            sys.stdout.flush()
         return code
     except BrokenPipeError:  # `cnntrain ... | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("cnntrain: the output cannot be written: the disk is full", file=sys.stderr)
+        return DISK_FULL
 
 
 def dispatch(words: list[str]) -> int:

@@ -121,3 +121,16 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "0"
+
+
+def test_a_closed_stdout_is_no_error() -> None:
+    command = f"{sys.executable} -m cnntrain --version >&-; echo $?"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_finds_no_room_is_told() -> None:
+    command = f"{sys.executable} -m cnntrain list blocks >/dev/full; echo $?"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert (done.stdout, done.stderr) == ("74\n", "cnntrain: the output cannot be written: the disk is full\n")
