@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from cnntrain.config.flags import CFG, NEED, OURS, PLAIN, SHORT
+from cnntrain.config.flags import AGAINST, CFG, NEED, OURS, PLAIN, SHORT
 
 USAGE_ERROR = 2
 # A word that ends in = . or / goes on; all others get a space. bash breaks words at =, so what stands before it is cut off.
@@ -91,7 +91,8 @@ def replies(line: str, plain: Mapping[str, Sequence[str] | None], load: Callable
     if flag in NEED:
         return matching(last, CFG if flag == "--cfg" else ())
     if last.startswith("-"):
-        return matching(last, (*PLAIN, "--info", *(name for name in NEED if name.startswith("--"))))
+        own = (AGAINST,) if command == "explain" else ()
+        return matching(last, (*PLAIN, *own, "--info", *(name for name in NEED if name.startswith("--"))))
     if (takes := plain[command]) is not None:
         return matching(last, takes)
     return by_hydra(load(command), before, last)

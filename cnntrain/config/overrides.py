@@ -66,12 +66,18 @@ def apply(config: DictConfig, override: Override, schema: type, groups: Mapping[
         OmegaConf.update(config, key, value, merge=True, force_add=adds)
     except OmegaConfBaseException as error:
         parameter = parameters_of(schema).get(key)
-        told = value_faults(key, value, parameter) if parameter is not None else []
+        told = value_faults(key, value, parameter) if parameter is not None else section_faults(key, value, schema)
         node = OmegaConf.select(config, key)
         wanted = "a list: [...]" if isinstance(node, ListConfig) else "a mapping: {...}" if isinstance(node, DictConfig) else None
         reason = f" must be {wanted}" if wanted else f": {str(error).splitlines()[0]}"
         raise ConfigError(told[0] if told else f"{key}={show(value)}{reason}") from error
     return adds
+
+
+def section_faults(key: str, value: Any, schema: type) -> list[str]:
+    """A name given to a part that is no group of this command."""
+    inside = [each for each in parameters_of(schema) if each.startswith(f"{key}.")]
+    return [f"{key}={show(value)}: there is nothing to choose here; {key} has the keys {', '.join(inside)}"] if inside else []
 
 
 def depth_found(config: Any, path: Sequence[str]) -> int:

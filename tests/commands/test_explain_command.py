@@ -116,6 +116,7 @@ def test_how_it_is_shown_may_stand_behind_against(capsys: pytest.CaptureFixture[
         (["num_classes=0"], "num_classes=0 must be a whole number >= 1"),
         (["model.stages.0.kernel_size=0"], "model.stages[0].kernel_size=0 must be a whole number or [height, width] >= 1"),
         (["optimizer.lr=1"], "no option optimizer.lr"),
+        (["data=folder"], "data=folder: there is nothing to choose here; data has the keys data.channels, data.image_size"),
         (["hydra.run.dir=x"], "hydra.run.dir has no effect: cnntrain explain makes no run folder"),
     ],
 )

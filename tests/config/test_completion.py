@@ -13,7 +13,7 @@ from cnntrain.config.completion import complete, replies
 from cnntrain.config.configs import all_groups, conf_dir
 from cnntrain.config.schema import TrainConfig
 
-PLAIN = {"train": None, "list": ["blocks", "models"], "data check": None, "data stats": None}
+PLAIN = {"train": None, "list": ["blocks", "models"], "data check": None, "data stats": None, "explain": None}
 
 
 def load(name: str) -> Command:
@@ -23,13 +23,15 @@ def load(name: str) -> Command:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("cnntrain ", ["data", "list", "train"]),
+        ("cnntrain ", ["data", "explain", "list", "train"]),
         ("cnntrain t", ["train"]),
         ("cnntrain --v", ["--version"]),
         ("cnntrain data ", ["check", "stats"]),
         ("cnntrain data s", ["stats"]),
         ("cnntrain list m", ["models"]),
         ("cnntrain train --cf", ["--cfg"]),
+        ("cnntrain explain --a", ["--against"]),
+        ("cnntrain train --a", []),
         ("cnntrain train --cfg ", ["all", "hydra", "job"]),
         ("cnntrain train --import ", []),
         ("cnntrain nope x", []),
