@@ -4,10 +4,9 @@ import os
 import shlex
 from pathlib import Path
 
-import torch
-
 from cnntrain.config.command import Job
 from cnntrain.config.schema import TrainConfig
+from cnntrain.engine.memory import is_out_of_memory
 from cnntrain.errors import CannotGoOn, CnntrainError, Diverged, UserError
 from cnntrain.runs.folder import follow
 
@@ -22,13 +21,6 @@ def as_told(error: BaseException, config: TrainConfig, run: Path, job: Job) -> B
     if isinstance(error, CnntrainError) and not isinstance(error, UserError):
         return type(error)([*error.faults, *way_on(run, job, diverged=isinstance(error, Diverged))])
     return error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """torch has a kind of its own for CUDA's allocator; others only a text."""
-    texts = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
-    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
 
 
 def imports_of(job: Job) -> list[str]:

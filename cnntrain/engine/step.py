@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from traceback import clear_frames
 
 import torch
 from torch import Tensor, nn
 
 from cnntrain.engine.guard import Guard
+from cnntrain.engine.memory import is_out_of_memory, largest_that_fits, too_little
 from cnntrain.engine.optimizer import set_lr
 from cnntrain.engine.precision import Arithmetic
 from cnntrain.engine.tasks import Task
+from cnntrain.errors import CannotGoOn
 from cnntrain.randomness import STEP, key
 
 Change = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
@@ -77,7 +80,7 @@ class TrainStep:
         for change in self.changes:
             images, targets = change(images, targets, step)
         self.guard.keep()
-        loss, sums = self.gradients(images, targets)
+        loss, sums = self.gradients_in_memory(images, targets)
         self.scaler.unscale_(self.optimizer)
         grad_norm = self.clip() if want_norm or self.clip_norm is not None else None
         found = self.guard.update(loss)
@@ -93,6 +96,30 @@ class TrainStep:
             return found > 0
         too_low = self.scaler.scale(torch.ones_like(loss)) <= 1
         return (found > 0) & (~loss.isfinite() | too_low)
+
+    def gradients_in_memory(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Raises:
+            CannotGoOn: out of memory; says how many images at once would fit.
+        """
+        try:
+            return self.gradients(images, targets)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            clear_frames(error.__traceback__)  # they hold the feature maps
+            fits = largest_that_fits(lambda number: self.attempt(images, targets, number), -(-len(images) // self.accumulation_steps))
+            self.guard.put_back()
+            told = too_little(images.device.type, len(images), self.accumulation_steps, fits)
+            raise CannotGoOn(told) from error
+
+    def attempt(self, images: Tensor, targets: Tensor, number: int) -> None:
+        """Forward and backward of the first few images at once; raises what they raise."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.arithmetic.autocast():
+            outputs = self.model(images[:number])
+        self.task.loss(outputs.float(), targets[:number]).backward()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def gradients(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Adds up the gradients of the batch's mean loss over the micro-batches."""
