@@ -1,6 +1,7 @@
 """Listeners that write what a run leaves: metrics.jsonl, checkpoints, summary.json."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -9,7 +10,7 @@ from cnntrain.commands.building import Parts
 from cnntrain.config.durations import parse_duration
 from cnntrain.engine.events import EpochDone, Event, Measured, RunEnded, RunStarted, StepDone
 from cnntrain.engine.state import Progress
-from cnntrain.errors import CnntrainError, Interrupted, StoppedAndSaved
+from cnntrain.errors import CannotGoOn, CnntrainError, DiskFull, Interrupted, StoppedAndSaved
 from cnntrain.runs.checkpoint import mark, prune, save
 from cnntrain.runs.history import History
 from cnntrain.runs.summary import read_summary, write_summary
@@ -32,6 +33,8 @@ class HistoryKeeper:
         elif isinstance(event, RunEnded):
             facts = {"status": event.status, "reason": event.reason, "seconds": round(event.seconds, 3)}
             self.history.append({"event": "end", "step": event.step, "epoch": event.epoch, **facts})
+            if event.status == "done":
+                self.history.write_out()  # what the disk still does not take is no longer waited for
 
 
 class Cadence:
@@ -138,7 +141,8 @@ class SummaryKeeper:
         if self.started or read_summary(self.run) is None:
             status = error.status if isinstance(error, CnntrainError) else "failed"
             reason = error.faults[0] if isinstance(error, CnntrainError) else f"{type(error).__name__}: {error}"
-            self.write("interrupted" if isinstance(error, KeyboardInterrupt) else status, reason)
+            with suppress(DiskFull, CannotGoOn):  # the first error is the one to tell
+                self.write("interrupted" if isinstance(error, KeyboardInterrupt) else status, reason)
 
     def write(self, status: str, reason: str | None = None) -> None:
         at = self.progress

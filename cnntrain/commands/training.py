@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from cnntrain.commands.introducing import introduce
 from cnntrain.commands.keeping import Cadence, CheckpointKeeper, HistoryKeeper, SummaryKeeper
 from cnntrain.commands.kept import absolute_data
 from cnntrain.commands.origin import run_record
+from cnntrain.commands.patience import Patience, PatientKeeper
 from cnntrain.commands.pictures import Pictures
 from cnntrain.commands.position import state_of
 from cnntrain.commands.rejected import RejectedSteps
@@ -101,8 +102,7 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     with ExitStack() as stack:
         stack.callback(parts.close)
         listeners: list[Listener] = []
-        tell = Fan(listeners)
-        validation = Validation(parts, signals, tell)
+        validation = Validation(parts, signals, tell := Fan(listeners))
         trainer = make_trainer(parts, resumed, progress, validation, tell, signals)
         over = trainer.ended()
         if over is not None:
@@ -115,8 +115,8 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
             record(run, job, parts)
             if config.branch and resumed is not None:
                 adopt(Path(config.resume).expanduser(), run, resumed)
-        history = History(run / "metrics.jsonl")
-        stack.callback(history.close)
+        patience = Patience()
+        history = stack.enter_context(closing(History(run / "metrics.jsonl", refused=partial(patience.tell, "metrics.jsonl"))))
         if config.resume is not None:
             history.cut_back(progress.step, progress.epoch)
         BadFiles(history, summary, progress).listen(parts.train, parts.val)
@@ -125,8 +125,8 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
         listeners += [
             HistoryKeeper(history),  # first: a resumed run cuts back what was told, but tells nothing that was missed
             RejectedSteps(history, parts.data.train),
-            checkpoints(run, trainer, parts, history),
-            summary,
+            checkpoints(run, trainer, parts, history, patience),
+            PatientKeeper(summary, patience, "summary.json", partial(summary.write, "running")),
             board,
             Pictures(board, parts, validation, net),
             stack.enter_context(ConsoleListener()),
@@ -137,10 +137,10 @@ def run_in(run: Path, job: Job, config: TrainConfig, progress: Progress, summary
     return float(progress.best.get(config.objective, float("nan")))
 
 
-def checkpoints(run: Path, trainer: Trainer, parts: Parts, history: History) -> CheckpointKeeper:
+def checkpoints(run: Path, trainer: Trainer, parts: Parts, history: History, patience: Patience) -> PatientKeeper:
     settings, epochs = parts.config.trainer, parts.config.trainer.keep_every_epochs
     plain = {"kept": parts.kept().plain(), "config": asdict(parts.config), "made_with": fingerprint(parts)}
-    return CheckpointKeeper(
+    keeper = CheckpointKeeper(
         run,
         parts,
         trainer.progress,
@@ -151,6 +151,7 @@ def checkpoints(run: Path, trainer: Trainer, parts: Parts, history: History) -> 
         every=None if epochs is None else epochs * len(parts.train),
         before=history.sync,
     )
+    return PatientKeeper(keeper, patience, "checkpoints", keeper.save)
 
 
 def record(run: Path, job: Job, parts: Parts) -> None:

@@ -2,10 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cnntrain.errors import CannotGoOn, DiskFull
 from cnntrain.runs.durable import finite_or_null, told_plainly, write_atomically
+
+Refused = Callable[[DiskFull | CannotGoOn | None], None]
 
 
 class History:
@@ -13,10 +17,13 @@ class History:
 
     Args:
         path: metrics.jsonl; goes on after what is there.
+        refused: told when the disk takes no line; the lines are kept, and written with the next one, which is told by None.
+            Without it, that is raised.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, refused: Refused | None = None):
+        self.path, self.refused = path, refused
+        self.unwritten = b""
         if path.exists() and not path.read_bytes().endswith(b"\n"):
             self._write(read(path))  # a killed run's torn line must not swallow the next one
         self._open()
@@ -27,9 +34,27 @@ class History:
         Raises:
             DiskFull, CannotGoOn: the line cannot be written.
         """
+        again = bool(self.unwritten)
+        self.unwritten += _line(record)
+        try:
+            self.write_out()
+        except (DiskFull, CannotGoOn) as error:
+            if self.refused is None:
+                raise
+            self.refused(error)
+        else:
+            if again and self.refused is not None:
+                self.refused(None)
+
+    def write_out(self) -> None:
+        """Hands what is not written yet to the system.
+
+        Raises:
+            DiskFull, CannotGoOn: the disk takes no more; what it took is not written again.
+        """
         with told_plainly(self.path):
-            self.file.write(_line(record))
-            self.file.flush()
+            while self.unwritten:
+                self.unwritten = self.unwritten[self.file.write(self.unwritten) :]
 
     def cut_back(self, step: int, epoch: int) -> None:
         """Keeps what a resumed run does not tell again, so that the file becomes that of a run that was never stopped.
@@ -44,6 +69,7 @@ class History:
 
     def sync(self) -> None:
         """Waits until the disk has all lines."""
+        self.write_out()
         with told_plainly(self.path):
             os.fsync(self.file.fileno())
 
@@ -55,7 +81,7 @@ class History:
 
     def _open(self) -> None:
         with told_plainly(self.path):
-            self.file = open(self.path, "ab")  # noqa: SIM115 (open as long as the run)
+            self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115 (open as long as the run)
 
     def _write(self, records: list[dict[str, Any]]) -> None:
         write_atomically(self.path, b"".join(_line(record) for record in records))
@@ -69,7 +95,7 @@ def read(path: Path) -> list[dict[str, Any]]:
             record = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(record, dict):
+        if isinstance(record, dict) and all(type(record.get(key, 0)) is int for key in ("step", "epoch")):
             records.append(record)
     return records
 
