@@ -88,3 +88,8 @@ def did_you_mean(word: str, names: Iterable[object], *, head: str = "") -> str:
     if near:
         return f"did you mean {head}{near[0]}?"
     return "there are: " + ", ".join(known) if known else "there are none"
+
+
+def printable(text: object) -> str:
+    """The text with control characters as escapes: a class may be called `\\x1b[2J`, and a file name may hold any byte."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in str(text))

@@ -8,6 +8,8 @@ from cnntrain.engine.events import EpochDone, Event, Measured
 from cnntrain.engine.state import Progress
 from cnntrain.report.tensorboard import TensorBoardListener
 
+NEEDED = {"step": {"step", "epoch"}, "epoch": {"step", "epoch", "is_best", "seconds"}}
+
 
 def board_of(run: Path, config: TrainConfig, progress: Progress, lines: list[dict[str, Any]]) -> TensorBoardListener:
     """TensorBoard's files; a resumed run tells them its last step again, since a kill may have come between two listeners.
@@ -18,6 +20,7 @@ def board_of(run: Path, config: TrainConfig, progress: Progress, lines: list[dic
     if config.resume is None:
         return TensorBoardListener(run)
     told = [line for line in lines if line.get("event") in ("step", "epoch")]
+    told = [line for line in told if NEEDED[line["event"]] <= line.keys()]  # a stranger's line may lack some
     again = told if config.branch else [line for line in told if line["step"] == progress.step]
     epoch = again[0]["epoch"] if again else progress.epoch + 1
     before = [line for line in told if line["event"] == "step" and line["epoch"] == epoch and line not in again]

@@ -24,7 +24,7 @@ from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_thread
 from cnntrain.engine.step import Change, TrainStep
 from cnntrain.engine.tasks import Task, build_task, task_from
 from cnntrain.errors import CheckpointError
-from cnntrain.model.factory import build_model
+from cnntrain.model.factory import build_model, check_model
 from cnntrain.model.network import Network
 from cnntrain.randomness import INIT, key
 
@@ -212,7 +212,14 @@ def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebui
         trainer.device, trainer.precision or kept.precision, channels_last=kept.channels_last, deterministic=kept.deterministic
     )
     height, width = kept.image_size
-    task = task_from(kept.task, len(kept.classes))
+    try:
+        task = task_from(kept.task, len(kept.classes))
+    except (TypeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"checkpoint={config.checkpoint}: its task cannot be used ({error})") from error
+    layers = check_model(kept.model_config, in_channels=kept.channels, num_classes=task.num_outputs, image_size=(height, width))
+    wanted, held = sum(layer.num_parameters for layer in layers), sum(tensor.numel() for tensor in weights.values())
+    if wanted > held:  # before it is built: the description may ask for more than fits into memory
+        raise CheckpointError(f"checkpoint={config.checkpoint}: it holds {held:,} numbers, but the network it names has {wanted:,} weights")
     model = build_model(
         kept.model_config, in_channels=kept.channels, num_classes=task.num_outputs, image_size=(height, width), units=task.units
     )

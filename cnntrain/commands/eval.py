@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -80,6 +81,7 @@ def run(job: Job) -> float:
         picture = outcomes.figure(totals)
         if picture is not None:
             written.append(written[0].with_name(f"{written[0].stem}-{outcomes.picture}.png"))
+            written[-1].unlink(missing_ok=True)  # a link there would lead elsewhere
             figure_png(written[-1], picture)
     show("written: " + ", ".join(str(path) for path in written))
     return float(result[OF_TASK[images.task][0]])
@@ -176,15 +178,15 @@ def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
 
 def write_results(folder: Path, split: str, result: dict[str, Any], rows: list[list[str]]) -> list[Path]:
     """eval-SPLIT.json and .csv; eval-SPLIT-2.* where other results of that name lie there already."""
-    from cnntrain.runs.durable import finite_or_null
+    from cnntrain.runs.durable import finite_or_null, write_atomically
 
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(rows)
     texts = {".json": json.dumps(finite_or_null(result), indent=1) + "\n", ".csv": table.getvalue()}
     folder.mkdir(parents=True, exist_ok=True)
-    stem = free_stem(folder, f"eval-{split}", texts)
+    stem = free_stem(folder, "eval-" + re.sub(r"[^\w.-]", "_", split), texts)  # from a checkpoint it may be `../x`
     for ending, text in texts.items():
-        (folder / f"{stem}{ending}").write_bytes(text.encode("utf-8", "surrogateescape"))  # file names may be no UTF-8
+        write_atomically(folder / f"{stem}{ending}", text.encode("utf-8", "surrogateescape"))  # file names may be no UTF-8
     return [folder / f"{stem}{ending}" for ending in texts]
 
 
@@ -198,7 +200,7 @@ def free_stem(folder: Path, stem: str, texts: dict[str, str]) -> str:
 
 
 def differs(path: Path, text: str) -> bool:
-    return path.exists() and path.read_bytes() != text.encode("utf-8", "surrogateescape")
+    return os.path.lexists(path) and (path.is_symlink() or path.read_bytes() != text.encode("utf-8", "surrogateescape"))
 
 
 COMMAND = Command(name="eval", config_name="eval", schema=EvalConfig, check=check, job=run, claim=None, finish=None, makes_folder=False)

@@ -4,9 +4,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cnntrain.config.check import closed_faults
+from cnntrain.config.components.model import model_faults
 from cnntrain.config.schema import DataConfig, ModelConfig, TrainConfig
 from cnntrain.errors import CheckpointError
-from cnntrain.measures import CLASSIFICATION
+from cnntrain.measures import CLASSIFICATION, TASKS
+
+MOST_CHANNELS, MOST_SIDE, MOST_THREADS = 64, 1 << 15, 1 << 12
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,40 @@ class Kept:
 def read_kept(config: dict[str, Any], folder: Path) -> Kept:
     """
     Raises:
-        CheckpointError: another version of cnntrain wrote it.
+        CheckpointError: another version of cnntrain wrote it, or a stranger.
     """
     try:
         kept = Kept(**config["kept"])
-        kept.model_config, kept.data_config  # noqa: B018 (their keys are checked by making them)
-    except (KeyError, TypeError) as error:
+        faults = [
+            *faults_of_kept(kept),
+            *model_faults(kept.model_config),
+            *closed_faults(kept.model_config),
+            *closed_faults(kept.data_config),
+        ]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(
             f"{folder}: its config.json was written by another version of cnntrain; train again, or evaluate with that version"
         ) from error
+    if faults:
+        raise CheckpointError(f"{folder}: its config.json cannot be used: {fault}" for fault in faults)
     return kept
+
+
+def faults_of_kept(kept: Kept) -> list[str]:
+    """What no training run writes: other types, or sizes that would fill the memory."""
+    right = {
+        "classes": isinstance(kept.classes, list) and bool(kept.classes) and all(isinstance(name, str) for name in kept.classes),
+        "channels": type(kept.channels) is int and 1 <= kept.channels <= MOST_CHANNELS,
+        "image_size": isinstance(kept.image_size, list)
+        and len(kept.image_size) == 2
+        and all(type(side) is int and 1 <= side <= MOST_SIDE for side in kept.image_size),
+        "seed": type(kept.seed) is int,
+        "batch_size": type(kept.batch_size) is int and kept.batch_size >= 1,
+        "threads": type(kept.threads) is int and 1 <= kept.threads <= MOST_THREADS,
+        "preprocessing": isinstance(kept.preprocessing, dict) and {"steps", "image_size", "channels"} <= set(kept.preprocessing),
+        "task": isinstance(kept.task, dict) and kept.task.get("name") in TASKS,
+    }
+    return [f"{name} is not what a training run writes" for name, is_right in right.items() if not is_right]
 
 
 def absolute_data(config: TrainConfig) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def lay_out_as_weights(optimizer: torch.optim.Optimizer) -> None:
     """Moments in the memory format of their weights, as they were: another one is slower, and may round in another order."""
     for weight, moments in optimizer.state.items():
         for name, value in moments.items():
+            if not isinstance(value, Tensor | int | float | None):
+                raise ValueError(f"the optimizer's {name} is {value!r}")
             if isinstance(value, Tensor) and value.shape == weight.shape:
                 moments[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 

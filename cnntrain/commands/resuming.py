@@ -9,9 +9,12 @@ from typing import Any
 from cnntrain.commands.building import Parts, total_steps
 from cnntrain.commands.data_changes import differences as data_differences
 from cnntrain.commands.exactness import differences, fingerprint
+from cnntrain.commands.foreign import of_this_program
+from cnntrain.commands.kept import read_kept
 from cnntrain.commands.origin import data_record
 from cnntrain.commands.position import restore, restore_bad_files
 from cnntrain.config.command import Job
+from cnntrain.engine.meter import Meter
 from cnntrain.engine.schedule import Schedule, build_schedule
 from cnntrain.engine.state import Progress
 from cnntrain.errors import CheckpointError
@@ -40,6 +43,7 @@ class Resumed:
     state: dict[str, Any]
 
 
+@of_this_program
 def resume(source: Path, job: Job, parts: Parts, progress: Progress) -> Resumed | None:
     """Weights, optimizer and counters as the newest checkpoint has them.
 
@@ -58,6 +62,7 @@ def resume(source: Path, job: Job, parts: Parts, progress: Progress) -> Resumed 
     if checkpoint is None:
         say(f"{run} has no checkpoint yet; it starts from the beginning")
         return None
+    read_kept(checkpoint.config, checkpoint.folder)
     trained, state = dict(checkpoint.config["config"]), checkpoint.state
     faults = misfits(checkpoint, trained, parts)
     if faults:
@@ -70,6 +75,9 @@ def resume(source: Path, job: Job, parts: Parts, progress: Progress) -> Resumed 
     restore(str(run), checkpoint, parts)
     restore_bad_files(state, parts)
     progress.load_state_dict(state)
+    if progress.batch:
+        for meter in ("lately", "whole"):
+            Meter(parts.task).load_state_dict(state["meters"][meter])
     if parts.config.epochs is not None and parts.config.epochs < progress.epoch + (progress.batch > 0):
         begun = f"the {progress.epoch} that are done" if not progress.batch else f"the {progress.epoch + 1} that are begun"
         raise CheckpointError(

@@ -9,6 +9,7 @@ import yaml
 from cnntrain.errors import ConfigError
 
 ENVIRONMENT = "CNNTRAIN_CONFIG_DIR"
+MOST_NODES = 10_000
 
 
 def conf_dir() -> Path:
@@ -29,7 +30,33 @@ def user_dirs(given: Iterable[str]) -> list[Path]:
     faults = [f"{source}{folder}: no such folder" for source, folder in named if not Path(folder).expanduser().is_dir()]
     if faults:
         raise ConfigError(faults)
-    return [Path(folder).expanduser().resolve() for _, folder in named]
+    dirs = [Path(folder).expanduser().resolve() for _, folder in named]
+    bombs = [str(path) for folder in dirs for path in sorted(folder.rglob("*.yaml")) if is_bomb(path)]
+    if bombs:
+        raise ConfigError(
+            f"{path} comes to more than {MOST_NODES:,} values by its aliases (*name); write out what it means" for path in bombs
+        )
+    return dirs
+
+
+def is_bomb(path: Path) -> bool:
+    """Whether a few aliases of aliases stand for more than anyone could mean: 166 bytes keep OmegaConf busy for 18 s."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return "*" in text and nodes_in(yaml.compose(text, yaml.SafeLoader), {}) > MOST_NODES
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return False  # told by who reads it
+
+
+def nodes_in(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """Values in a tree of YAML with its aliases written out; one that holds itself is endless."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES + 1  # for as long as it is looked into
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(nodes_in(part, known) for part in parts)
+    return known[id(node)]
 
 
 def all_groups(dirs: Sequence[Path]) -> dict[str, list[str]]:

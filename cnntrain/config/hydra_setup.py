@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from cnntrain.config.command import Command
 from cnntrain.config.device import by_device
 from cnntrain.config.known_sets import side_of
+from cnntrain.config.safety import no_environment
 
 STAMP = "CNNTRAIN_STAMP"
 
@@ -50,6 +51,7 @@ def add_resolvers() -> None:
     register("folder_of", folder_of, replace=True)
     register("root_of", root_of, replace=True)
     register("side_of", side_of, replace=True)
+    register("oc.env", no_environment, replace=True)
 
 
 def folder_of(file: str | None) -> str:

@@ -1,12 +1,18 @@
 """What a configuration may not ask of Hydra: to run code, or to move where things are read and written."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# Hydra's own sweepers and launchers, those of installed plugins, and the samplers of the Optuna sweeper
-TRUSTED = ("hydra._internal.core_plugins.", "hydra_plugins.", "optuna.samplers.")
+# Hydra builds what stands directly at these places, and takes for the first two only plugins that are installed; a name
+# such as hydra_plugins.x.os.system deeper down it would look up attribute by attribute, and call
+TRUSTED = {
+    "hydra.sweeper._target_": re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)(\.\w+)+"),
+    "hydra.launcher._target_": re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)(\.\w+)+"),
+    "hydra.sweeper.sampler._target_": re.compile(r"optuna\.samplers\.[A-Z]\w*"),
+}
 LOGGING = {"version", "root", "disable_existing_loggers"}
 
 
@@ -37,9 +43,22 @@ def hydra_faults(hydra: DictConfig) -> list[str]:
     if hydra.job.chdir or hydra.output_subdir is not None:
         faults.append("hydra.job.chdir and hydra.output_subdir: cnntrain decides what a run folder holds; take them out of your YAML")
     for key, value in settings(OmegaConf.to_container(hydra, resolve=False), "hydra"):
-        if key.endswith("._target_") and not str(value).startswith(TRUSTED):
+        if key.endswith("._target_") and not (key in TRUSTED and TRUSTED[key].fullmatch(str(value))):
             faults.append(f"{key}={value}: only installed sweepers and launchers are run, chosen such as hydra/launcher=joblib")
+    if hydra.sweeper.get("custom_search_space") is not None:
+        faults.append("hydra.sweeper.custom_search_space names code to run; write the search space as key=value words")
+    if hydra.job.get("env_set") or hydra.job.get("env_copy"):
+        faults.append("hydra.job.env_set and env_copy: no configuration changes the environment; set variables in the shell")
     return faults
+
+
+def no_environment(name: str = "", *_: Any) -> Any:
+    """What `${oc.env:NAME}` comes to: a run folder, which people share, would keep the value.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"${{oc.env:{name}}} would be written into the run folder; give it on the command line, as KEY=${name}")
 
 
 def target_faults(config: Any) -> list[str]:

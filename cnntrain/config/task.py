@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from cnntrain.config.command import Command, Job
 from cnntrain.config.points import checked
 from cnntrain.config.userfiles import import_files
-from cnntrain.errors import CnntrainError, ConfigError, Interrupted, StoppedAndSaved
+from cnntrain.errors import CnntrainError, ConfigError, Interrupted, StoppedAndSaved, printable
 
 
 class SweepStopped(KeyboardInterrupt):
@@ -35,7 +35,7 @@ class JobFailed(Exception):
 def tell(error: CnntrainError, where: str = "") -> None:
     """Each line of an error to stderr, behind our name."""
     for line in error.lines():
-        print(f"cnntrain: {where}{line}", file=sys.stderr)
+        print(f"cnntrain: {printable(f'{where}{line}')}", file=sys.stderr)
 
 
 @dataclass

@@ -77,7 +77,21 @@ class Progress:
         return asdict(self)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """What an older form does not have stays as it is."""
+        """What an older form does not have stays as it is.
+
+        Raises:
+            ValueError: a value that no run has.
+        """
         for each in fields(self):
             if each.name in state:
-                setattr(self, each.name, state[each.name])
+                value = state[each.name]
+                if not is_like(getattr(self, each.name), value):
+                    raise ValueError(f"{each.name} is {value!r}")
+                setattr(self, each.name, value)
+
+
+def is_like(own: Any, value: Any) -> bool:
+    """Whether a value from elsewhere is a counter, a time or a mapping of metrics, as the run's own."""
+    if isinstance(own, dict):
+        return isinstance(value, dict) and all(isinstance(number, int | float | None) for number in value.values())
+    return isinstance(value, int | float if isinstance(own, float) else int) and not isinstance(value, bool) and value >= 0

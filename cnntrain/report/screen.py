@@ -13,6 +13,7 @@ from rich.box import ASCII, SIMPLE_HEAD, Box
 from rich.console import Console
 from rich.text import Text
 
+from cnntrain.errors import printable
 from cnntrain.runs.durable import told_plainly
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -111,11 +112,6 @@ def _screen_on(name: str, stream: TextIO | None) -> Screen:
     if name not in _screens or _screens[name].stream is not stream:
         _screens[name] = Screen(stream)
     return _screens[name]
-
-
-def printable(text: object) -> str:
-    """The text with control characters as escapes: a class may be called `\\x1b[2J`, and a file name may hold any byte."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in str(text))
 
 
 def say(text: str, level: int = logging.INFO) -> None:

@@ -20,6 +20,7 @@ except ImportError:  # Windows: two runs still never share a folder, since its m
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".lock"
+OWN = (LOCK_FILE, "config.yaml", "run.json", "metrics.jsonl", "summary.json", "train.log", "tensorboard", "checkpoints")
 GIT_TIMEOUT_SECONDS = 5
 
 
@@ -117,12 +118,15 @@ def lock(folder: Path) -> Lock:
     """Takes the folder for this process. Where the system has no flock, goes on without.
 
     Raises:
-        CheckpointError: another process writes this run.
+        CheckpointError: another process writes this run, or what is written in it would be written elsewhere.
         DiskFull, CannotGoOn: the folder cannot be written.
     """
+    for name in OWN:
+        if os.path.islink(folder / name):
+            raise CheckpointError(f"{folder / name} is a link, which no run makes: what is written to it would lie elsewhere; remove it")
     path = folder / LOCK_FILE
     with told_plainly(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o644)
     if fcntl is not None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,13 +164,14 @@ def follow(path: Path) -> Path:
         CheckpointError: there is no such link, or it names something outside its folder.
     """
     if path.is_symlink():
-        return path.parent / os.readlink(path)
-    if path.is_dir():
+        target = os.readlink(path)
+    elif path.is_dir():
         return path
-    if not path.is_file():
+    elif not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
-    with open(path, "rb") as file:
-        target = file.read(256).decode("utf-8", "replace").strip()
+    else:
+        with open(path, "rb") as file:
+            target = file.read(256).decode("utf-8", "replace").strip()
     if not target or target in (".", "..") or Path(target).name != target or "\0" in target or "\n" in target:
         raise CheckpointError(f"{path} is no link to a checkpoint")
     return path.parent / target

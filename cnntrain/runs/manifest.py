@@ -1,9 +1,11 @@
 """Folders with a MANIFEST.json that holds the sha256 of every file and is written last: it is the commit."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from cnntrain.runs.durable import hidden_beside, sync_folder, told_plainly, writ
 MANIFEST = "MANIFEST.json"
 SCHEMA_VERSION = 2  # 2: a run can stand inside of an epoch
 READABLE = (1, 2)
+MOST_MANIFEST_BYTES = 1 << 20
 OWN_KEYS = {"schema_version", "files", "digest"}
 
 
@@ -95,7 +98,7 @@ def _rename_over(beside: Path, path: Path) -> None:
 
 def _read(folder: Path) -> tuple[dict[str, bytes], list[str], dict[str, Any]]:
     try:
-        raw = (folder / MANIFEST).read_bytes()
+        raw = read_own(folder / MANIFEST, MOST_MANIFEST_BYTES)
     except OSError as error:
         return {}, [f"{MANIFEST} cannot be read ({error.strerror}): this checkpoint was never finished, or is none"], {}
     manifest, fault = _decode(raw)
@@ -105,16 +108,30 @@ def _read(folder: Path) -> tuple[dict[str, bytes], list[str], dict[str, Any]]:
     faults = []
     for name, entry in manifest["files"].items():
         try:
-            data = (folder / name).read_bytes()
+            data = read_own(folder / name, entry["size"])
         except OSError as error:
             faults.append(f"{name} cannot be read ({error.strerror})")
             continue
         if len(data) != entry["size"]:
-            faults.append(f"{name} has {len(data)} bytes, but {entry['size']} were written")
+            has = f"more than {entry['size']}" if len(data) > entry["size"] else len(data)
+            faults.append(f"{name} has {has} bytes, but {entry['size']} were written")
         elif hashlib.sha256(data).hexdigest() != entry["sha256"]:
             faults.append(f"{name} is damaged: its sha256 is not the one that was written")
         files[name] = data
     return files, faults, manifest
+
+
+def read_own(path: Path, size: int) -> bytes:
+    """The whole file, or a byte more than `size` of a longer one.
+
+    Raises:
+        OSError: it cannot be read, or is a link, a pipe or a device, which would lead elsewhere or never end.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        return file.read(size + 1)
 
 
 def _decode(raw: bytes) -> tuple[dict[str, Any], str]:
@@ -132,7 +149,7 @@ def _decode(raw: bytes) -> tuple[dict[str, Any], str]:
         written, read = manifest.get("schema_version"), " and ".join(map(str, READABLE))
         return {}, f"its format is {written}, this cnntrain reads {read}; install the cnntrain that wrote it"
     entries = manifest["files"].items()
-    if not all(_is_plain_name(name) and isinstance(entry, dict) and {"sha256", "size"} <= set(entry) for name, entry in entries):
+    if not all(_is_plain_name(name) and _is_entry(entry) for name, entry in entries):
         return {}, f"{MANIFEST} names files that no checkpoint has"
     return manifest, ""
 
@@ -140,3 +157,7 @@ def _decode(raw: bytes) -> tuple[dict[str, Any], str]:
 def _is_plain_name(name: str) -> bool:
     """No folder, no parent, no root: it cannot lead outside."""
     return bool(name) and name not in (".", "..", MANIFEST) and not set(name) & set("/\\:\0")
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and type(entry.get("size")) is int and entry["size"] >= 0
