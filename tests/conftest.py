@@ -1,6 +1,6 @@
 """Every test process computes on one thread, so that two of them share two cores; none sees the user's caches.
 
-What only costs time is left out: the collector's looks at what the imports made, and Hydra's third compose.
+What only costs time is left out: the collector's looks at what the imports made, and Hydra's compose for its mode.
 """
 
 import gc
@@ -22,9 +22,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def mode_from_flags() -> Iterator[None]:
-    """Before each job Hydra composes everything to read hydra.mode; None makes it go by the flags, which ours always have.
+    """Before a sweep Hydra composes everything to read hydra.mode; None makes it go by the flags, which ours always have.
 
-    It costs 0.15 s in each of some 400 command lines; the README's blocks (slow) run without this.
+    The README's blocks (slow) run without this.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hydra._internal.hydra.Hydra.get_mode", lambda *_, **__: None)

@@ -132,7 +132,7 @@ def execute(command: Command, flags: Flags, plan: Plan) -> int:
         folder = None
         if writes:
             folder = placed(command, plan)
-        if not plan.sweep:  # composed and checked already: Hydra's main would compose it twice more, 0.1 s each, and add nothing
+        if not plan.sweep:  # composed and checked already: Hydra's main would compose it twice more and add nothing
             command.job(replace(plan.jobs[0], folder=None if folder is None else folder.absolute()))
             return 0
         task = Task(command, plan.jobs, folder, [str(Path(file).resolve()) for file in flags.imports])
