@@ -33,9 +33,7 @@ def user_dirs(given: Iterable[str]) -> list[Path]:
     dirs = [Path(folder).expanduser().resolve() for _, folder in named]
     bombs = [str(path) for folder in dirs for path in sorted(folder.rglob("*.yaml")) if is_bomb(path)]
     if bombs:
-        raise ConfigError(
-            f"{path} comes to more than {MOST_NODES:,} values by its aliases (*name); write out what it means" for path in bombs
-        )
+        raise ConfigError(f"{path} comes to more than {MOST_NODES:,} values by its aliases (*name); write them out" for path in bombs)
     return dirs
 
 
