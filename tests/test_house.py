@@ -44,6 +44,9 @@ WALLS = {  # third party -> the rooms it may be used in
     "tensorboard": {"report"},
     "torch.utils.tensorboard": {"report"},
     "matplotlib": {"report"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
+    "captum": {"engine"},
     "torch": {"model", "data", "metrics", "engine", "runs", "report", "commands"},
 }
 NO_TORCH = (

@@ -5,13 +5,12 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnntrain.commands.kept import Kept, read_kept
+from cnntrain.commands.kept import Kept
 from cnntrain.config.command import Command, Job
 from cnntrain.config.schema import DataConfig, EvalConfig
 from cnntrain.data.findings import Finding, told
@@ -22,16 +21,10 @@ from cnntrain.data.scan import Scan
 from cnntrain.data.shards import scan_shards_for_eval
 from cnntrain.data.sources import scan_data
 from cnntrain.errors import ConfigError, DataError
-from cnntrain.measures import CLASSIFICATION, OF_TASK, REGRESSION
+from cnntrain.measures import CLASSIFICATION, OF_TASK
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from cnntrain.commands.building import Rebuilt
-    from cnntrain.commands.outcomes import Outcomes
-    from cnntrain.engine.evaluator import Batch
-    from cnntrain.engine.tasks import Totals
-    from cnntrain.runs.checkpoint import Checkpoint
+    from cnntrain.commands.evaluating import Trained
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -39,65 +32,70 @@ def check(jobs: Sequence[Job]) -> None:
 
 
 def run(job: Job) -> float:
-    """Measure, print, write eval-SPLIT.json, .csv and a picture; returns top1, map or mae."""
-    from cnntrain.commands.bad_files import say_bad
-    from cnntrain.commands.building import evaluation_loader, rebuild
-    from cnntrain.commands.file_check import FileCheck
-    from cnntrain.commands.outcomes import outcomes_of
-    from cnntrain.engine.signals import Signals
-    from cnntrain.report.console import say
+    """Measure, print, write eval-SPLIT.json, .csv, a picture and a page; returns top1, map or mae."""
+    from cnntrain.commands.evaluating import evaluate_on, read_trained
+    from cnntrain.commands.page import evaluation_page
     from cnntrain.report.plots import figure_png
     from cnntrain.report.tables import evaluation_table, show
-    from cnntrain.runs.checkpoint import load_or_name_another, resolve
-    from cnntrain.runs.durable import told_plainly
+    from cnntrain.runs.durable import told_plainly, write_atomically
 
     config = job.config
     assert isinstance(config, EvalConfig)
-    checkpoint = load_or_name_another(resolve(Path(config.checkpoint)))
-    kept = read_kept(checkpoint.config, checkpoint.folder)
-    weights, averaged = chosen_weights(checkpoint, config)
-    out = results_folder(config, checkpoint.folder)
-    images, findings = find_images(config, kept)
-    images = replace(images, max_pixels=kept.data_config.max_pixels)
-    for note in told(findings):
-        say(note)
-    network = rebuild(kept, weights, config)
-    outcomes = outcomes_of(network.task, kept.classes)
-    loader = evaluation_loader(images, network.pipeline, kept, config)
-    with Signals() as signals:
-        say_bad(loader.quarantine, replaced=False)
-        prepare = partial(loader.prepare, lambda done, total: signals.check(), say)  # noqa: ARG005
-        FileCheck([loader], where="", strict=False).around(prepare, signals)
-        totals, rows = measure(network, signals.polled(loader.batches(0)), images, outcomes)
-    loader.close()
-    result = summary(totals, images, checkpoint.folder) | {"ema": averaged, "bad": loader.quarantine.plain()}
-    show(
-        f"{checkpoint.folder}{' (averaged weights)' if averaged else ''} on {images.directory}",
-        evaluation_table(result),
-        *outcomes.tables(result),
-    )
+    trained = read_trained(config.checkpoint, config)
+    out = results_folder(config, trained.folder)
+    images = images_to_evaluate(config, trained.kept)
+    if config.against is not None:
+        return run_comparison(config, trained, images, out)
+    found = evaluate_on(images, trained, config)
+    show(trained.title(images), evaluation_table(found.result), *found.outcomes.tables(found.result))
     with told_plainly(out):
-        written = write_results(out, images.split, result, [["file", *outcomes.header], *rows])
-        picture = outcomes.figure(totals)
+        written = write_results(out, f"eval-{images.split}", found.result, [["file", *found.outcomes.header], *found.rows])
+        picture = found.outcomes.figure(found.totals)
         if picture is not None:
-            written.append(written[0].with_name(f"{written[0].stem}-{outcomes.picture}.png"))
+            written.append(written[0].with_name(f"{written[0].stem}-{found.outcomes.picture}.png"))
             written[-1].unlink(missing_ok=True)  # a link there would lead elsewhere
             figure_png(written[-1], picture)
+        if config.report:
+            written.append(written[0].with_suffix(".html"))
+            write_atomically(written[-1], evaluation_page(found, table=written[1].name))
     show("written: " + ", ".join(str(path) for path in written))
-    return float(result[OF_TASK[images.task][0]])
+    return float(found.result[OF_TASK[images.task][0]])
 
 
-def chosen_weights(checkpoint: "Checkpoint", config: EvalConfig) -> "tuple[dict[str, Tensor], bool]":
-    """The weights to evaluate, and whether they are the average.
+def run_comparison(config: EvalConfig, first: "Trained", images: ImageSet, out: Path) -> float:
+    """Print, write compare-SPLIT.json, .csv and a page; returns the difference, first - second."""
+    from cnntrain.commands.comparing import compare
+    from cnntrain.commands.comparison_page import comparison_page
+    from cnntrain.commands.evaluating import read_trained
+    from cnntrain.report.comparison import comparison_table, verdict
+    from cnntrain.report.tables import show
+    from cnntrain.runs.durable import told_plainly, write_atomically
 
-    Raises:
-        ConfigError: an average is asked for, and there is none.
-    """
-    if config.ema and checkpoint.average is None:
-        raise ConfigError(f"ema=true: {checkpoint.folder} has no averaged weights (its run had trainer.ema=null); leave ema out")
-    if checkpoint.average is None or config.ema is False:
-        return checkpoint.model, False
-    return checkpoint.average, True
+    assert config.against is not None
+    found = compare(images, first, read_trained(config.against, config, key="against"), config)
+    show(
+        f"first:  {found.first.trained.title(images)}",
+        f"second: {found.second.trained.title(images)}",
+        comparison_table(found.result),
+        verdict(found.result),
+    )
+    with told_plainly(out):
+        written = write_results(out, f"compare-{images.split}", found.result, [found.header, *found.rows])
+        if config.report:
+            written.append(written[0].with_suffix(".html"))
+            write_atomically(written[-1], comparison_page(found, table=written[1].name))
+    show("written: " + ", ".join(str(path) for path in written))
+    return float(found.result["difference"] or 0.0)
+
+
+def images_to_evaluate(config: EvalConfig, kept: Kept) -> ImageSet:
+    """The images, after what there is to say of them is said."""
+    from cnntrain.report.console import say
+
+    images, findings = find_images(config, kept)
+    for note in told(findings):
+        say(note)
+    return replace(images, max_pixels=kept.data_config.max_pixels)
 
 
 def find_images(config: EvalConfig, kept: Kept) -> tuple[ImageSet, list[Finding]]:
@@ -138,31 +136,6 @@ def only_split(scan: Scan) -> tuple[ImageSet, list[Finding]]:
     return images, scan.findings
 
 
-def measure(network: "Rebuilt", batches: "Iterable[Batch]", images: ImageSet, outcomes: "Outcomes") -> tuple["Totals", list[list[str]]]:
-    """Totals, and a row for every image: its file and what is written of it."""
-    from cnntrain.engine.evaluator import evaluate
-
-    found: list[tuple[int, list[str]]] = []
-
-    def keep(outputs: "Tensor", targets: "Tensor", indices: "Tensor") -> None:
-        found.extend(zip(indices.tolist(), outcomes.cells(outputs, targets), strict=True))
-
-    totals = evaluate(network.model, batches, network.arithmetic, task=network.task, on_batch=keep)
-    return totals, [[images.files[index], *cells] for index, cells in sorted(found)]
-
-
-def summary(totals: "Totals", images: ImageSet, checkpoint: Path) -> dict[str, Any]:
-    """What eval-SPLIT.json holds; nothing in it depends on when or how fast it was measured."""
-    return {
-        "split": images.split,
-        "directory": str(images.directory),
-        "checkpoint": checkpoint.name,
-        "task": images.task,
-        "targets" if images.task == REGRESSION else "classes": list(images.classes),
-        **totals.result(images.classes),
-    }
-
-
 def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
     """out=DIR, else the run folder of the checkpoint (RUN/checkpoints/step_*).
 
@@ -176,15 +149,15 @@ def results_folder(config: EvalConfig, checkpoint: Path) -> Path:
     return folder
 
 
-def write_results(folder: Path, split: str, result: dict[str, Any], rows: list[list[str]]) -> list[Path]:
-    """eval-SPLIT.json and .csv; eval-SPLIT-2.* where other results of that name lie there already."""
+def write_results(folder: Path, stem: str, result: dict[str, Any], rows: list[list[str]]) -> list[Path]:
+    """STEM.json and .csv; STEM-2.* where other results of that name lie there already."""
     from cnntrain.runs.durable import finite_or_null, write_atomically
 
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows(rows)
     texts = {".json": json.dumps(finite_or_null(result), indent=1) + "\n", ".csv": table.getvalue()}
     folder.mkdir(parents=True, exist_ok=True)
-    stem = free_stem(folder, "eval-" + re.sub(r"[^\w.-]", "_", split), texts)  # from a checkpoint it may be `../x`
+    stem = free_stem(folder, re.sub(r"[^\w.-]", "_", stem), texts)  # from a checkpoint it may be `../x`
     for ending, text in texts.items():
         write_atomically(folder / f"{stem}{ending}", text.encode("utf-8", "surrogateescape"))  # file names may be no UTF-8
     return [folder / f"{stem}{ending}" for ending in texts]

@@ -18,6 +18,7 @@ REFUSED = {
     "--config-name": "a command has one; choose what it holds with key=value, or write a recipe",
     "--experimental-rerun": "it runs code from a file; repeat a run with the overrides in its run.json",
 }
+REFUSED["--compare"] = "to compare two runs type cnntrain eval checkpoint=RUN against=OTHER_RUN"
 REFUSED |= {"-cp": REFUSED["--config-path"], "-cn": REFUSED["--config-name"]}
 
 

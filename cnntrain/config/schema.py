@@ -230,10 +230,12 @@ class EvalConfig:
     """`cnntrain eval`."""
 
     checkpoint: str = setting(MISSING, "run folder (its best checkpoint), RUN/checkpoints/last, or one checkpoint folder")
+    against: str | None = setting(None, "another run or checkpoint: compare the two, paired over the same images", optional=True)
     split: str | None = setting(None, "folder of data.root, such as val, test or train; null: the run's validation images", optional=True)
     batch_size: int | None = setting(None, "images in one step; null: as in training", low=1, optional=True)
     out: str | None = setting(None, "folder for the results; null: the run folder", optional=True)
     ema: bool | None = setting(None, "evaluate the averaged weights (trainer.ema); null: where the checkpoint has them", optional=True)
+    report: bool = setting(True, "write the results as a page too, eval-SPLIT.html, which any browser opens without a network")
     data: EvalDataConfig = field(default_factory=EvalDataConfig)
     trainer: EvalTrainerConfig = field(default_factory=EvalTrainerConfig)
 

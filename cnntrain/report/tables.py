@@ -136,11 +136,26 @@ def results_table(summary: Mapping[str, Any]) -> Table:
 
 
 def evaluation_table(result: Mapping[str, Any], title: str = "evaluation") -> Table:
-    """The figures of an evaluation, one a row: images, the task's measures, macro averages."""
-    rows = [("images", f"{result['count']:,}")]
-    rows += [(name, metric_text(name, result[name])) for name in MEASURES if name in result]
-    rows += [(f"macro {name}", percent(value)) for name, value in result.get("macro", {}).items()]
-    return make_table(title, ("",), ("",), rows)
+    """The figures of an evaluation, one a row: images, the task's measures with their 95 % intervals, macro averages."""
+    intervals = result.get("intervals", {})
+    rows = [("images", f"{result['count']:,}", "")]
+    rows += [(name, metric_text(name, result[name]), interval_text(name, intervals.get(name))) for name in MEASURES if name in result]
+    if "all_right" in result:
+        rows.append(("images all right", percent(result["all_right"]), interval_text("top1", intervals.get("all_right"))))
+    rows += [(f"macro {name}", percent(value), "") for name, value in result.get("macro", {}).items()]
+    if result.get("calibration_error") is not None:
+        rows.append(("calibration error", percent(result["calibration_error"]), ""))
+    if not intervals:
+        return make_table(title, ("",), ("",), [row[:2] for row in rows])
+    return make_table(title, ("",), ("", "95 % interval"), rows)
+
+
+def interval_text(name: str, interval: Sequence[float] | None) -> str:
+    """`79.60 to 87.40 %`."""
+    if interval is None:
+        return ""
+    low, high = (metric_text(name, end) for end in interval)
+    return f"{low.removesuffix(' %')} to {high}"
 
 
 def per_class_table(per_class: Sequence[Mapping[str, Any]]) -> Table:
