@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnntrain.commands.data_sets import DataSets, check_length, choose_epochs, find_data, image_size_of, with_task
 from cnntrain.commands.kept import Kept, absolute_data
 from cnntrain.config.durations import parse_duration
-from cnntrain.config.schema import EvalConfig, TrainConfig
+from cnntrain.config.schema import TTA, EvalConfig, TrainConfig
 from cnntrain.data import keyed
 from cnntrain.data.growing import GrowingImages
 from cnntrain.data.images import ImageSet
@@ -23,6 +23,7 @@ from cnntrain.engine.optimizer import build_optimizer
 from cnntrain.engine.precision import Arithmetic, resolve_arithmetic, set_threads
 from cnntrain.engine.step import Change, TrainStep
 from cnntrain.engine.tasks import Task, build_task, task_from
+from cnntrain.engine.views import Infer, build_infer
 from cnntrain.errors import CheckpointError
 from cnntrain.model.factory import build_model, check_model
 from cnntrain.model.network import Network
@@ -31,12 +32,18 @@ from cnntrain.randomness import INIT, key
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A trained network on its device, with the preprocessing of its images."""
+    """A trained network on its device, with the preprocessing of its images.
+
+    Args:
+        tta, infer: what is averaged over, trainer.tta, and what does it.
+    """
 
     model: Network
     arithmetic: Arithmetic
     pipeline: Pipeline
     task: Task
+    tta: str
+    infer: Infer
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Parts:
     val: Loader
     model: Network
     step: TrainStep
+    infer: Infer
     average: Average | None = None  # of the weights
 
     @property
@@ -97,6 +105,7 @@ class Parts:
             threads=torch.get_num_threads(),
             deterministic=config.trainer.deterministic,
             task=self.task.describe(),
+            tta=config.trainer.tta,
         )
 
 
@@ -141,7 +150,8 @@ def build(config: TrainConfig) -> Parts:
         changes=changes_of_batches(config, steps_per_epoch=len(train), num_classes=len(data.train.classes)),
         followers=() if average is None else (average.update,),
     )
-    return Parts(config, data, arithmetic, train, val, model, step, average)
+    infer = build_infer(trainer.tta, image_size_of(config.data))
+    return Parts(config, data, arithmetic, train, val, model, step, infer, average)
 
 
 def build_pipelines(config: TrainConfig, *, channels: int) -> list[Pipeline]:
@@ -220,6 +230,10 @@ def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebui
     wanted, held = sum(layer.num_parameters for layer in layers), sum(tensor.numel() for tensor in weights.values())
     if wanted > held:  # before it is built: the description may ask for more than fits into memory
         raise CheckpointError(f"checkpoint={config.checkpoint}: it holds {held:,} numbers, but the network it names has {wanted:,} weights")
+    tta = trainer.tta or kept.tta
+    if tta not in TTA:
+        raise CheckpointError(f"checkpoint={config.checkpoint}: its tta cannot be used; give trainer.tta=none")
+    infer = build_infer(tta, (height, width))
     model = build_model(
         kept.model_config, in_channels=kept.channels, num_classes=task.num_outputs, image_size=(height, width), units=task.units
     )
@@ -230,7 +244,7 @@ def rebuild(kept: Kept, weights: dict[str, Tensor], config: EvalConfig) -> Rebui
         raise CheckpointError(f"checkpoint={config.checkpoint}: its weights do not fit the network that it names ({reason})") from error
     arithmetic.place(model)
     task.loss.to(arithmetic.device)
-    return Rebuilt(model, arithmetic, Pipeline.from_description(kept.preprocessing), task)
+    return Rebuilt(model, arithmetic, Pipeline.from_description(kept.preprocessing), task, tta, infer)
 
 
 def evaluation_loader(images: ImageSet, pipeline: Pipeline, kept: Kept, config: EvalConfig) -> Loader:

@@ -112,7 +112,7 @@ def evaluate_on(images: ImageSet, trained: Trained, config: EvalConfig, *, watch
         totals, rows = measure(network, review.watched(batches), images, outcomes, also=review.add)
     loader.close()
     result = summary(totals, images, trained.folder)
-    result |= review.figures(result) | {"ema": trained.averaged, "bad": loader.quarantine.plain()}
+    result |= review.figures(result) | {"ema": trained.averaged, "tta": network.tta, "bad": loader.quarantine.plain()}
     return Evaluation(trained, network, images, outcomes, review, totals, rows, result)
 
 
@@ -135,7 +135,7 @@ def measure(
         found.extend(zip(indices.tolist(), outcomes.cells(outputs, targets), strict=True))
         also(outputs, targets, indices)
 
-    totals = evaluate(network.model, batches, network.arithmetic, task=network.task, on_batch=keep)
+    totals = evaluate(network.model, batches, network.arithmetic, task=network.task, infer=network.infer, on_batch=keep)
     return totals, [[images.files[index], *cells] for index, cells in sorted(found)]
 
 

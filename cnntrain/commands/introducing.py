@@ -40,6 +40,8 @@ def introduce(parts: Parts, *, briefly: bool = False) -> str:
     if growth is not None:
         first = "x".join(map(str, size_at(0, (height, width), **growth)))
         say(f"training images grow from {first} to {height}x{width} pixels, reached after {growth['until']:.0%} of the training")
+    if config.trainer.tta != "none":
+        say(f"validation averages over views of each image: trainer.tta={config.trainer.tta}")
     layers = check_model(config.model, in_channels=data.channels, num_classes=parts.task.num_outputs, image_size=(height, width))
     table = net_table(layers, config.model.name)
     if not briefly:

@@ -24,6 +24,7 @@ class Kept:
         precision: what trainer.precision came to.
         classes: names of the classes, or of the numbers that are predicted.
         task: what engine.tasks.task_from takes.
+        tta: views of an image whose outputs are averaged, trainer.tta.
         threads, deterministic: as in training, since a CPU's last bits depend on the number of threads.
     """
 
@@ -40,6 +41,7 @@ class Kept:
     threads: int
     deterministic: bool
     task: dict[str, Any] = field(default_factory=lambda: {"name": CLASSIFICATION})  # checkpoints before 0.1.0 have none
+    tta: str = "none"
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)

@@ -53,6 +53,7 @@ def check_one(config: TrainConfig) -> None:
         raise ConfigError(faults)
     from cnntrain.commands.building import build_pipelines
     from cnntrain.engine.precision import resolve_device, resolve_precision
+    from cnntrain.engine.views import build_infer
     from cnntrain.model.factory import check_model
 
     size = image_size_of(config.data)
@@ -61,6 +62,7 @@ def check_one(config: TrainConfig) -> None:
     if config.trainer.progressive_size is not None:
         check_smallest(config, layers, channels=channels, num_classes=num_classes)
     build_pipelines(config, channels=channels)
+    build_infer(config.trainer.tta, size)
     resolve_precision(resolve_device(config.trainer.device), config.trainer.precision)
 
 

@@ -45,7 +45,9 @@ class Validation:
         self.epoch += 1
         self.worst = []
         parts = self.parts
-        self.totals = evaluate(parts.measured, self.batches(), parts.arithmetic, task=parts.task, on_batch=self.keep_worst)
+        self.totals = evaluate(
+            parts.measured, self.batches(), parts.arithmetic, task=parts.task, infer=parts.infer, on_batch=self.keep_worst
+        )
         return {f"val/{name}": value for name, value in self.totals.metrics().items()}
 
     def batches(self) -> Iterator[Batch]:

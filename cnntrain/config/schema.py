@@ -16,6 +16,7 @@ MISSING = "???"  # OmegaConf's word for a value that the user must give
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 REGRESSION_LOSSES = ("mse", "l1", "smooth_l1")
+TTA = ("none", "flip", "flip_translate")
 MOST_PIXELS = 120_000_000  # the largest cameras of phones give 108 million; decoding takes 7 to 13 bytes for each
 
 
@@ -148,6 +149,12 @@ class TrainerConfig:
             "warmup": Parameter("bool", True, "keep less in the first steps: at most (1 + n) / (10 + n) in the n-th"),
         },
     )
+    tta: str = setting(
+        "none",
+        "what validation and evaluation average the outputs over: none (the image alone), flip (and its mirror image), flip_translate "
+        "(and both moved by a pixel, twice)",
+        choices=TTA,
+    )
     clip_norm: float | None = setting(None, "largest total gradient norm; null: no clipping", above=0.0, optional=True)
     accumulation_steps: int = setting(1, "micro-batches that one optimizer step is computed in", low=1)
     max_steps: int | None = setting(None, "end after this many optimizer steps; null: epochs decide", low=1, optional=True)
@@ -222,6 +229,7 @@ class EvalTrainerConfig:
 
     device: str = setting("auto", "where to compute", choices=DEVICES)
     precision: str | None = setting(None, "arithmetic; null: as in training", choices=PRECISIONS, optional=True)
+    tta: str | None = setting(None, "views of an image whose outputs are averaged; null: as in training", choices=TTA, optional=True)
     threads: int | None = setting(None, "CPU threads; null: torch's choice, one for each core", low=1, optional=True)
 
 

@@ -125,3 +125,14 @@ def test_a_place_where_nothing_can_be_written_is_told_first(run: Path, here: Pat
 def test_the_confusion_picture_is_a_png(run: Path) -> None:
     main(["eval", f"checkpoint={run}"])
     assert (run / "eval-val-confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_views_are_averaged_as_in_training_unless_told_otherwise(train: Run) -> None:
+    assert train("trainer.tta=flip_translate") == 0
+    run = only_run()
+    best = json.loads((run / "summary.json").read_text())["best"]
+    assert main(["eval", f"checkpoint={run}"]) == 0
+    assert (result(run)["loss"], result(run)["tta"]) == (best["val/loss"], "flip_translate")
+    assert main(["eval", f"checkpoint={run}", "trainer.tta=none", "out=plain"]) == 0
+    assert result(Path("plain"))["tta"] == "none"
+    assert result(Path("plain"))["loss"] != best["val/loss"]
