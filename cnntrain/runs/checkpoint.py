@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cnntrain import __version__
 from cnntrain.errors import CheckpointError, Diverged, did_you_mean
-from cnntrain.runs.durable import hidden_beside, sync_folder
+from cnntrain.runs.durable import hidden_beside, sync_folder, told_plainly
 from cnntrain.runs.folder import follow, link
 from cnntrain.runs.manifest import MANIFEST, read_verified, verify, write_folder
 from cnntrain.runs.tensors import first_non_finite, optimizer_from_plain, optimizer_to_plain, pack, to_cpu, unpack
@@ -124,8 +124,13 @@ _JSON = ("optimizer.json", "state.json", "config.json")
 
 
 def mark(run: Path, name: Literal["best", "last"], folder: Path) -> None:
-    """Lets RUN/checkpoints/best or .../last point to a step folder."""
-    link(run / CHECKPOINTS, name, folder.name)
+    """Lets RUN/checkpoints/best or .../last point to a step folder.
+
+    Raises:
+        DiskFull, CannotGoOn: the disk refuses.
+    """
+    with told_plainly(run / CHECKPOINTS):
+        link(run / CHECKPOINTS, name, folder.name)
 
 
 def prune(run: Path, *, newest: int = NUM_NEWEST_KEPT, every: int | None = None) -> list[Path]:
@@ -133,6 +138,9 @@ def prune(run: Path, *, newest: int = NUM_NEWEST_KEPT, every: int | None = None)
 
     Returns:
         What went.
+
+    Raises:
+        DiskFull, CannotGoOn: the disk refuses.
     """
     parent = run / CHECKPOINTS
     folders = _step_folders(run)
@@ -140,9 +148,10 @@ def prune(run: Path, *, newest: int = NUM_NEWEST_KEPT, every: int | None = None)
     kept |= {folder.name for folder in folders if every is not None and step_of(folder) % every == 0}
     kept |= {follow(parent / name).name for name in LINKS if os.path.lexists(parent / name)}
     removed = [folder for folder in folders if folder.name not in kept]
-    for folder in removed:
-        os.rename(folder, hidden_beside(folder, "old"))  # half a folder must never stand under its own name
-    sync_folder(parent)
+    with told_plainly(parent):
+        for folder in removed:
+            os.rename(folder, hidden_beside(folder, "old"))  # half a folder must never stand under its own name
+        sync_folder(parent)
     for leftover in parent.glob(".step_*"):
         shutil.rmtree(leftover, ignore_errors=True)
     return removed

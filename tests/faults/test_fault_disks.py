@@ -91,9 +91,9 @@ def refuse_everywhere(cli: Cli, how: str, every: int) -> None:
 
 
 @pytest.mark.faults
-def test_a_disk_that_is_full_for_a_while_or_from_now_on_loses_nothing_saved(cli: Cli) -> None:
-    refuse_everywhere(cli, "full", 151)
-    refuse_everywhere(cli, "full-for-a-while", 151)
+@pytest.mark.parametrize("how", ["full", "full-for-a-while"])
+def test_a_disk_that_is_full_for_a_while_or_from_now_on_loses_nothing_saved(how: str, cli: Cli) -> None:
+    refuse_everywhere(cli, how, 151)
 
 
 @pytest.mark.faults

@@ -1,6 +1,8 @@
 """Checkpoints: exact, verified, found by what a user types."""
 
+import errno
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnntrain.errors import CheckpointError, Diverged
+from cnntrain.errors import CheckpointError, DiskFull, Diverged
 from cnntrain.runs.checkpoint import load, load_or_name_another, mark, newest, prune, recover, resolve, save
 from cnntrain.runs.manifest import verify, write_folder
 from cnntrain.runs.tensors import optimizer_from_plain, optimizer_to_plain, pack, unpack
@@ -197,6 +199,21 @@ def test_newest_goes_by_step_and_not_by_time(tmp_path: Path) -> None:
     mark(tmp_path, "last", tmp_path / "checkpoints" / "step_00000020")
     assert newest(tmp_path)[0] == high
     assert newest(tmp_path / "nothing") == (None, [])
+
+
+def test_a_disk_that_refuses_to_prune_or_mark_is_told_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [saved(tmp_path, step) for step in (1, 2, 3)]
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("rename", "replace", "symlink"):
+        monkeypatch.setattr(os, name, full)
+    with pytest.raises(DiskFull, match=r"no space left to write .*checkpoints"):
+        prune(tmp_path)
+    with pytest.raises(DiskFull, match=r"no space left to write .*checkpoints"):
+        mark(tmp_path, "last", folders[2])
+    assert [load(folder).state["step"] for folder in folders] == [1, 2, 3]
 
 
 def test_prune_keeps_best_last_and_the_newest_two(tmp_path: Path) -> None:
