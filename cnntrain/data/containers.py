@@ -18,6 +18,8 @@ EXTENSIONS = {
     "AVIF": ("avif", "avifs"),
     "PPM": ("ppm", "pgm", "pbm", "pnm", "pfm"),
 }
+LOOKED_AT = 512
+TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\f"
 SIGNATURES = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG"),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
@@ -33,6 +35,18 @@ SIGNATURES = (
 def container_of(data: bytes) -> str | None:
     """One of NAMES by the first bytes, whatever the file is called."""
     return next((name for signature, name in SIGNATURES if signature.match(data)), None)
+
+
+def what_else(data: bytes) -> str:
+    """What some bytes are that are no picture."""
+    start = data[:LOOKED_AT].lstrip().lower()
+    if any(start.startswith(mark) for mark in (b"<!doctype html", b"<html")):
+        return "an HTML page, not a picture"
+    if start.startswith(b"pk\x03\x04"):
+        return "a ZIP archive, not a picture"
+    if start and not start.translate(None, TEXT):
+        return "text, not a picture"
+    return f"not a {', '.join(NAMES)} file"
 
 
 def belongs(extension: str, container: str) -> bool:

@@ -155,7 +155,7 @@ def decode(
     """
     container = containers.container_of(data)
     if container is None:
-        raise BadImage("not_an_image", f"not a {', '.join(NAMES)} file")
+        raise BadImage("not_an_image", containers.what_else(data))
     try:
         containers.check_whole(data, container)
         most = max_pixels if container not in MANY_COPIES else max_pixels * 2 // 3

@@ -98,7 +98,7 @@ def said(kind: str, row: np.void) -> str:
     sentences = {
         "animation": f"{row['frames']} frames; the first one is used",
         "wrong_extension": f"a {NAMES[row['container']]} file by its content; read as that, rename it",
-        "extreme_aspect": f"{row['width']} pixels wide and {row['height']} high",
+        "extreme_aspect": f"{row['width']}x{row['height']} pixels, width x height",
         "rotated": "turned upright by its EXIF orientation",
         "transparency": "its transparent parts are laid on white",
         "high_depth": f"mode {row['mode'].decode()} with more than 8 bits a channel, scaled to 8",

@@ -6,19 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from cnntrain.config.schema import MOST_PIXELS
 from cnntrain.data.containers import NAMES, belongs
-from cnntrain.data.decode import BadImage, Decoded, as_tensor, decode, quiet_decoders, read_bytes
+from cnntrain.data.decode import BadImage, Decoded, decode, quiet_decoders, read_bytes
 from cnntrain.data.facts_store import fetch, places_of, store
 from cnntrain.data.images import ImageSet, Inside
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 UNKNOWN, GOOD, BAD = range(3)
 ROTATED, TRANSPARENT, DEEP, MISNAMED = 1, 2, 4, 8  # bits of flags
@@ -76,7 +73,7 @@ class Facts:
         return np.flatnonzero(self.rows["state"] == BAD)
 
     def record(self, index: int, row: Row) -> None:
-        """Keep what `read_with_fact` found; different threads may record different images."""
+        """Keep what `read_file` found; different threads may record different images."""
         stamp = self.rows["size"][index], self.rows["mtime"][index]
         self.rows[index] = row
         self.rows["size"][index], self.rows["mtime"][index] = stamp
@@ -95,22 +92,10 @@ class Facts:
                 self.changed = False
 
 
-def read_with_fact(
-    path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None = None, max_pixels: int = MOST_PIXELS
-) -> "tuple[Tensor | None, Row]":
-    """One read and one decode: the pixels, as `decode.read_image` gives them, and the FACT row.
-
-    Returns:
-        (channels, H, W) uint8, or None for a bad file; and the row.
-    """
-    found, row = read_file(path, channels, at_least=at_least, max_pixels=max_pixels)
-    return None if found is None else as_tensor(found.pixels), row
-
-
 def read_file(
     path: Path | Inside, channels: int, *, at_least: tuple[int, int] | None, max_pixels: int = MOST_PIXELS, luma: bool = False
 ) -> tuple[Decoded | None, Row]:
-    """See `read_with_fact`; for `luma` see `decode.decode`."""
+    """One read and one decode, see `decode.decode`: what came of it, or None for a bad file, and the FACT row."""
     try:
         data = read_bytes(path, max_pixels)
         found = decode(data, channels, at_least=at_least, max_pixels=max_pixels, luma=luma)

@@ -44,18 +44,25 @@ def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
     return drawn[np.argsort(randomness.key(seed, randomness.ORDER, epoch, drawn.astype(np.uint64)), kind="stable")]
 
 
-def sharded_order(seed: int, epoch: int, shards: np.ndarray) -> np.ndarray:
+def sharded_order(seed: int, epoch: int, shards: np.ndarray, rank: int = 0, world_size: int = 1) -> np.ndarray:
     """The images of one epoch where only SHARDS_AT_ONCE shards are read at any time: (N,) int64.
 
-    The shards come in random order; the images of as many as are read at once are shuffled together.
+    The shards come in random order; the images of as many as are read at once are shuffled together. Several ranks are dealt
+    whole shards in that order, one each in turn, and take as many images as the rank with the fewest.
 
     Args:
-        shards: (N,) number of the shard of each image.
+        shards: (N,) number of the shard of each image; there must be a shard for each rank.
     """
-    shard_keys = randomness.key(seed, randomness.SHARD, epoch, np.arange(int(shards.max(initial=0)) + 1, dtype=np.uint64))
-    turn = np.argsort(np.argsort(shard_keys, kind="stable")) // SHARDS_AT_ONCE
-    keys = randomness.key(seed, randomness.ORDER, epoch, np.arange(len(shards), dtype=np.uint64))
-    return np.lexsort((keys, turn[shards]))
+    counts = np.bincount(shards)
+    present = np.flatnonzero(counts)
+    assert world_size <= max(1, len(present)), (world_size, len(present))
+    shard_keys = randomness.key(seed, randomness.SHARD, epoch, present.astype(np.uint64))
+    dealt = np.zeros(len(counts), np.int64)  # when a shard is dealt
+    dealt[present] = np.argsort(np.argsort(shard_keys, kind="stable"))
+    own = np.flatnonzero(dealt[shards] % world_size == rank)
+    fewest = int(np.bincount(dealt[shards] % world_size, minlength=world_size).min())
+    keys = randomness.key(seed, randomness.ORDER, epoch, own.astype(np.uint64))
+    return own[np.lexsort((keys, dealt[shards[own]] // world_size // SHARDS_AT_ONCE))][:fewest]
 
 
 def sample_keys(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def class_notes(listing: Listing) -> list[Finding]:
     if with_images:
         for name, count in zip(listing.classes, listing.counts.tolist(), strict=True):
             if not count:
-                gathered.add("empty_class", listing.directory / name, f"{listing.directory}: left out, no images in {shown(name)}")
+                gathered.add("empty_class", listing.directory / name, f"{shown(listing.directory / name)} has no images: left out")
     return gathered.all() + hardly_differing(with_images, listing.directory, path_of=lambda name: listing.directory / name)
 
 
@@ -122,8 +122,8 @@ def hardly_differing(classes: Iterable[str], place: object, *, path_of: Callable
     gathered = Gathered(place)
     for group in same.values():
         if len(group) > 1:
-            said = f"{place}: {names(group)} differ in upper and lower case, or in how accents are stored, only"
-            gathered.add("class_names_differ_in_case", path_of(group[0]), f"{said}: they are kept as {len(group)} classes")
+            said = f"{place}: the names of the classes {names(group)} differ in upper and lower case, or in how accents are stored, only"
+            gathered.add("class_names_differ_in_case", path_of(group[0]), f"{said}: kept as {len(group)} classes")
     return gathered.all()
 
 

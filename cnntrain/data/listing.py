@@ -172,7 +172,7 @@ class Walk:
         inside, what = 1, ""
         if entry.is_dir(follow_symlinks=False):
             inside = num_inside(entry.path)
-            what = f", with the {inside:,} files in it"
+            what = f", with the {inside:,} files in it" if inside != 1 else ", with the file in it"
         self.num_left_out += inside
         self.found.add("junk", entry.path, f"{shown(entry.path)} is left out{what}")
 

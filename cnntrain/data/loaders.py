@@ -69,8 +69,7 @@ class Loader:
         cache: where decoded images are kept: disk, memory, none, or auto: what fits into cache_budget_mib.
         cache_budget_mib: MiB.
         max_bad: largest share of unreadable images.
-        num_workers: processes beside this one; 0 loads in this one; auto: as the first batches show.
-        processes: more on them; takes the place of num_workers.
+        num_workers: processes beside this one; 0 loads in this one; auto: as the first batches show; Processes: how they run.
         pin_memory: page-locked batches, for copies to a GPU.
         patience_seconds: loader processes that give nothing for so long are started anew.
     """
@@ -87,13 +86,14 @@ class Loader:
         cache: str,
         cache_budget_mib: int,
         max_bad: float = MOST_BAD,
-        num_workers: int | str = 0,
-        processes: Processes | None = None,
+        num_workers: int | str | Processes = 0,
         pin_memory: bool = False,
         patience_seconds: float = PATIENCE_SECONDS,
     ):
         self.images, self.pipeline, self.seed = images, pipeline, seed
-        self.processes = processes or Processes(num_workers if isinstance(num_workers, int) else 0)
+        self.processes = (
+            num_workers if isinstance(num_workers, Processes) else Processes(num_workers if isinstance(num_workers, int) else 0)
+        )
         self.choice: Choice | None = None
         if num_workers == "auto":
             self.choice = Choice(possible=self.processes.method == "fork" or pipeline.is_shipped)

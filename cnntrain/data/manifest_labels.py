@@ -41,7 +41,10 @@ def task_of(cells: Sequence[Sequence[str]], *, asked: str, columns: Sequence[str
         return "multilabel", f"data.task=auto: labels hold several classes with {separator} between them (multilabel)"
     numbers = [number(cell) for cell in different if cell]
     if not numbers or any(each is None for each in numbers):
-        return "classification", ""
+        broken = any(each is not None and not each.is_integer() for each in numbers)  # 1.5 is seldom the name of a class
+        odd = next((cell for cell in cells[0] if cell.strip() and number(cell) is None), "")
+        told = f"data.task=auto: column {shown(columns[0])} holds numbers and {shown(odd)}, and is taken for classes"
+        return "classification", f"{told}; mend the cell and type data.task=regression if it is meant as numbers" if broken else ""
     whole = all(cell.lstrip("+-").isdecimal() for cell in different if cell)
     if whole and len(different) <= MOST_NUMBERED_CLASSES:
         told = f"data.task=auto: the {len(different)} different whole numbers in column {shown(columns[0])} are taken for classes"

@@ -1,5 +1,6 @@
 """What `cnntrain data check` tells: the verdict, how many images are used, and the findings by kind."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -7,10 +8,12 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cnntrain.report.screen import Screen, stderr, stdout
+from cnntrain.report.screen import Screen, printable, stderr, stdout
 from cnntrain.report.tables import make_table
 
 MOST_NAMED = 5
+ORDER = ("refuse", "skip", "note")
+FIRST = ("conflicting_labels", "leakage", "parted_group")  # of the notes: what makes figures wrong
 VERDICTS = {
     "ok": "ok: nothing to report",
     "note": "note: the images can be trained on; this is what to know",
@@ -29,7 +32,7 @@ def show_check(result: Mapping[str, Any], meanings: Mapping[str, tuple[str, str]
         table.title, table.box = None, screen.table_box
         screen.print(table)
     kinds: dict[str, list[Mapping[str, Any]]] = {}
-    for finding in sorted(result["findings"], key=lambda each: ("refuse", "skip", "note").index(each["verdict"])):
+    for finding in sorted(result["findings"], key=lambda each: (ORDER.index(each["verdict"]), each["kind"] not in FIRST)):
         kinds.setdefault(finding["kind"], []).append(finding)
     for kind, findings in kinds.items():
         tell_kind(screen, kind, meanings[kind][1], findings)
@@ -37,11 +40,20 @@ def show_check(result: Mapping[str, Any], meanings: Mapping[str, tuple[str, str]
 
 def tell_kind(screen: Screen, kind: str, meaning: str, findings: Sequence[Mapping[str, Any]]) -> None:
     verdict = findings[0]["verdict"]
-    screen.tell(f"{verdict}  {kind} ({len(findings):,}): {meaning}", style={"refuse": "red", "skip": "yellow"}.get(verdict, ""))
+    tell_wrapped(screen, f"{verdict}  {kind} ({len(findings):,}): {meaning}", style={"refuse": "red", "skip": "yellow"}.get(verdict, ""))
     for finding in findings[:MOST_NAMED]:
-        screen.tell(f"    {finding['detail']}")
+        tell_wrapped(screen, f"    {finding['detail']}")
     if len(findings) > MOST_NAMED:
         screen.tell(f"    and {len(findings) - MOST_NAMED:,} more; format=json names all")
+
+
+def tell_wrapped(screen: Screen, text: str, style: str = "") -> None:
+    """Between words and indented where a person looks; one line each where a program reads."""
+    lines = [printable(text)]
+    if screen.is_terminal:
+        lines = textwrap.wrap(lines[0], screen.width, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        screen.tell(line, style)
 
 
 class ProgressLine(AbstractContextManager["ProgressLine"]):

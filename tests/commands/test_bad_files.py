@@ -27,7 +27,7 @@ def test_a_run_goes_on_without_them_and_names_each_once(train: Run, pictures: Pa
     (pictures / "val" / "b" / "0.png").write_bytes(b"")
     assert train(f"data.cache={cache}") == 0
     run, said = only_run(), capsys.readouterr().err
-    assert said.count("/train/a/text.jpg: not a ") == 1
+    assert said.count("/train/a/text.jpg: text, not a picture") == 1
     assert said.count("/val/b/0.png: empty file; left out: figures are over 11 of 12 images") == 1
     assert "text.jpg" in (run / "train.log").read_text()
     assert json.loads((run / "summary.json").read_text())["bad_files"] == 2

@@ -123,7 +123,10 @@ def huge(width: int, height: int) -> bytes:
 
 REASONS = {
     "empty": (b"", "empty file"),
-    "text": (b"no image at all", "not a JPEG, PNG, GIF, BMP, TIFF, WEBP, AVIF, PPM file"),
+    "text": (b"no image at all", "text, not a picture"),
+    "page": (b"\n<!DOCTYPE HTML><html>", "an HTML page, not a picture"),
+    "archive": (b"PK\x03\x04\x00", "a ZIP archive, not a picture"),
+    "noise": (b"no\x00image", "not a JPEG, PNG, GIF, BMP, TIFF, WEBP, AVIF, PPM file"),
     "huge": (huge(20_000, 10_000), "20000x10000 is more than 120 million pixels"),
     "giant": (huge(40_000, 40_000), "40000x40000 is more than 120 million pixels"),
 }

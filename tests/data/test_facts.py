@@ -13,7 +13,7 @@ from PIL import Image
 
 from cnntrain.data import facts, facts_store
 from cnntrain.data.decode import read_image
-from cnntrain.data.facts import BAD, DEEP, GOOD, MISNAMED, ROTATED, TRANSPARENT, UNKNOWN, Facts, examine_unknown, read_with_fact
+from cnntrain.data.facts import BAD, DEEP, GOOD, MISNAMED, ROTATED, TRANSPARENT, UNKNOWN, Facts, examine_unknown, read_file
 from cnntrain.data.images import ImageSet
 
 MakeSet = Callable[..., ImageSet]
@@ -25,9 +25,9 @@ def test_one_read_gives_the_pixels_and_the_facts(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)).save(path, exif=exif)
-    pixels, row = read_with_fact(path, 3)
-    assert pixels is not None
-    assert torch.equal(pixels, read_image(path, 3))
+    found, row = read_file(path, 3, at_least=None)
+    assert found is not None
+    assert torch.equal(torch.from_numpy(found.pixels).permute(2, 0, 1), read_image(path, 3))
     assert (row["state"], row["height"], row["width"], row["frames"], row["mode"]) == (GOOD, 90, 40, 1, b"RGB")
     assert row["flags"] == ROTATED
     assert bytes(row["content"]) == hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
@@ -36,10 +36,10 @@ def test_one_read_gives_the_pixels_and_the_facts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", [None, (32, 32)])
 def test_the_size_is_that_of_the_whole_picture(tmp_path: Path, scale: tuple[int, int] | None) -> None:
     Image.new("RGB", (900, 700)).save(tmp_path / "x.jpg")
-    pixels, row = read_with_fact(tmp_path / "x.jpg", 3, at_least=scale)
+    found, row = read_file(tmp_path / "x.jpg", 3, at_least=scale)
     assert (row["height"], row["width"]) == (700, 900)
-    assert pixels is not None
-    assert pixels.shape[1] == (700 if scale is None else 88)
+    assert found is not None
+    assert found.pixels.shape[0] == (700 if scale is None else 88)
 
 
 def test_flags_say_what_was_done(tmp_path: Path) -> None:
@@ -47,16 +47,16 @@ def test_flags_say_what_was_done(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (1, 2, 3, 9)).save(tmp_path / "clear.png")
     Image.new("RGBA", (4, 4), (1, 2, 3, 255)).save(tmp_path / "opaque.png")
     Image.new("RGB", (4, 4)).save(tmp_path / "png.jpg", "PNG")
-    flags = {path.stem: int(read_with_fact(path, 3)[1]["flags"]) for path in tmp_path.iterdir()}
+    flags = {path.stem: int(read_file(path, 3, at_least=None)[1]["flags"]) for path in tmp_path.iterdir()}
     assert flags == {"deep": DEEP, "clear": TRANSPARENT, "opaque": 0, "png": MISNAMED}
 
 
 def test_a_bad_file_has_a_kind_and_a_reason(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"<html>")
-    pixels, row = read_with_fact(tmp_path / "x.jpg", 3)
+    pixels, row = read_file(tmp_path / "x.jpg", 3, at_least=None)
     assert pixels is None
     assert (row["state"], row["kind"]) == (BAD, b"not_an_image")
-    assert row["detail"].startswith(b"not a JPEG")
+    assert row["detail"] == b"an HTML page, not a picture"
 
 
 def test_the_difference_hash_compares_neighbours_in_8_rows_of_9(tmp_path: Path) -> None:
@@ -187,6 +187,6 @@ def test_unknown_rows_are_unknown(make_set: MakeSet) -> None:
     images = make_set(3)
     found = facts.load(images)
     assert found.unknown().tolist() == [0, 1, 2]
-    found.record(1, read_with_fact(images.path(1), 3)[1])
+    found.record(1, read_file(images.path(1), 3, at_least=None)[1])
     assert (found.unknown().tolist(), found.bad().tolist()) == ([0, 2], [])
     assert found.rows["state"].tolist() == [UNKNOWN, GOOD, UNKNOWN]

@@ -91,7 +91,7 @@ def test_an_empty_class_folder_is_left_out_aloud(tmp_path: Path) -> None:
     (put(tmp_path, *TWO) / "train/none").mkdir()
     train, _, notes = train_val(config(tmp_path), seed=0)
     assert train.classes == ("a", "b")
-    assert notes == [f"{tmp_path}/train: left out, no images in none"]
+    assert notes == [f"{tmp_path}/train/none has no images: left out"]
 
 
 def test_val_is_numbered_by_the_names_of_train(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_others_begin_at_the_same_batch(make_set: Make, tmp_path: Path, fault: s
     handler, shared = signal.getsignal(signal.SIGCHLD), sorted(os.listdir("/dev/shm"))
     expected, _ = batches(images, {"type": "faulty", "fault": fault, "done": "", "times": 0})
     step = {"type": "faulty", "fault": fault, "done": str(tmp_path / "done"), "times": 1}
-    found, said = batches(images, step, processes=Processes(2, stay=stay), patience_seconds=2)
+    found, said = batches(images, step, num_workers=Processes(2, stay=stay), patience_seconds=2)
     assert (tmp_path / "done-0").exists()
     assert [line for line in said if line.startswith(f"train: {told}") and "; others begin at the same batch, " in line]
     assert len(found) == len(expected) == 20
@@ -103,5 +103,5 @@ def test_a_signal_is_answered_while_a_process_hangs(make_set: Make, tmp_path: Pa
 
     step = {"type": "faulty", "fault": "hangs", "done": str(tmp_path / "done"), "times": 9}
     with pytest.raises(StoppedAndSaved):
-        batches(make_set(40), step, processes=Processes(1), poll=stop)
+        batches(make_set(40), step, num_workers=Processes(1), poll=stop)
     assert multiprocessing.active_children() == []

@@ -220,6 +220,15 @@ def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
             scan_manifest(DataConfig(name="manifest", file=str(tmp_path / name), root="."), seed=0).usable()
 
 
+def test_text_among_numbers_is_told(tmp_path: Path) -> None:
+    told = [f.detail for f in scan(tmp_path, "path,label\n0.png,1.5\n1.png,x7\n2.png,1.5\n3.png,x7\n").findings if f.kind == "task"]
+    assert told == [
+        "data.task=auto: column label holds numbers and x7, and is taken for classes; "
+        "mend the cell and type data.task=regression if it is meant as numbers"
+    ]
+    assert not [f for f in scan(tmp_path, "path,label\n0.png,7\n1.png,x7\n2.png,7\n3.png,x7\n").findings if f.kind == "task"]
+
+
 def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     assert "line 3: not a file, but a folder, pipe or device: D/pipe.png" in faults(tmp_path, "path,label\n0.png,a\npipe.png,b\n")[0]

@@ -30,7 +30,7 @@ STEPS: list[dict[str, Any]] = [
 def trained(images: ImageSet, processes: Processes, *, cache: str) -> list[torch.Tensor]:
     """The weights of a small network after three epochs."""
     pipeline = build_pipeline(STEPS, image_size=(8, 8), channels=3, statistics=None)
-    loader = Loader(images, pipeline, batch_size=4, seed=0, shuffle=True, cache=cache, cache_budget_mib=1, processes=processes)
+    loader = Loader(images, pipeline, batch_size=4, seed=0, shuffle=True, cache=cache, cache_budget_mib=1, num_workers=processes)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 3))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)

@@ -155,6 +155,24 @@ def test_only_so_many_shards_are_read_at_any_time_in_an_order_of_seed_and_epoch(
     assert keyed.sharded_order(3, 1, few).tolist() == keyed.epoch_order(3, 1, 40).tolist()
 
 
+@pytest.mark.parametrize("world_size", [1, 2, 3, 8])
+def test_ranks_read_other_shards_and_equally_many_images(world_size: int) -> None:
+    sizes = np.array([30, 50, 10, 40, 20, 60, 50, 50, 30, 70, 10, 20])
+    shards = np.repeat(np.arange(12), sizes)
+    seen = []
+    for epoch in (0, 1):
+        orders = [keyed.sharded_order(5, epoch, shards, rank, world_size) for rank in range(world_size)]
+        read = [set(shards[order].tolist()) for order in orders]
+        assert sum(map(len, read)) == len(set().union(*read))  # no shard by two of them
+        assert len({len(order) for order in orders}) == 1
+        assert len(np.unique(np.concatenate(orders))) == sum(map(len, orders))
+        owned = [sizes[list(each)].sum() for each in read]
+        assert len(orders[0]) == min(owned)
+        seen.append(read)
+    assert world_size == 1 or seen[0] != seen[1]
+    assert sorted(keyed.sharded_order(5, 0, shards, 0, 1).tolist()) == list(range(len(shards)))
+
+
 def test_a_shard_is_listed_once_until_it_changes(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan(shards)
     opened: list[str] = []
