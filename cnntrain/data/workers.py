@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -181,6 +182,8 @@ class Workers:
         self.kill()
         for child in self.children:
             child.join()
+            for left in Path("/dev/shm").glob(f"torch_{child.pid}_*"):  # killed between making shared memory and taking its name away
+                left.unlink(missing_ok=True)
         self.children.clear()
 
     def kill(self) -> None:
