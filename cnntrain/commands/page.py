@@ -106,7 +106,7 @@ def cards(result: Mapping[str, Any]) -> list[dict[str, str]]:
     intervals = result.get("intervals", {})
     rows = [(measure, SPOKEN.get(measure, measure), result[measure], "") for measure in MEASURES if measure in result]
     rows += [("top1", "images without a mistake", result.get("all_right"), "")]
-    rows += [("top1", "calibration error", result.get("calibration_error"), "said against right")]
+    rows += [("top1", "calibration error", result.get("calibration_error"), "mean gap between how sure it is and how often it is right")]
     rows += [("top1", "macro F1", result.get("macro", {}).get("f1"), "each class counts alike")]
     made: list[dict[str, str]] = []
     for measure, what, value, more in rows:
